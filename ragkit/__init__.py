@@ -1,0 +1,1 @@
+"""Semantic search and RAG indexing: point it at a folder of documents and ask it questions."""

@@ -1,0 +1,1 @@
+"""The facade that ties the stages together."""

@@ -1,0 +1,114 @@
+"""The seam between ragkit and whatever makes vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ragkit.errors import InputRejected
+from ragkit.models.fingerprint import Fingerprint
+
+__all__ = [
+    "EmbeddedBatch",
+    "Embedder",
+    "FloatMatrix",
+    "FloatVector",
+    "Role",
+    "embed_all",
+    "embed_one",
+]
+
+FloatMatrix = npt.NDArray[np.float32]
+FloatVector = npt.NDArray[np.float32]
+
+# Retrieval models are asymmetric: a question and a passage are embedded differently.
+Role = Literal["query", "document"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedBatch:
+    """One answered batch, every check passed.
+
+    Attributes:
+        indexes: Positions in the inputs of the call, one for each row.
+        vectors: float32, shape (len(indexes), d), rows of unit length, in the order of ``indexes``.
+        tokens: What the server billed, or the model counted.
+        cost_usd: What the server charged; 0 for the embedded model.
+        requests: Requests that were sent for it, retries included; 0 for the embedded model.
+        provider: Who answered, where the server says so.
+        failed: (index, reason) of texts that the model will never take; they have no row.
+    """
+
+    indexes: tuple[int, ...]
+    vectors: FloatMatrix
+    tokens: int
+    cost_usd: Decimal = Decimal(0)
+    requests: int = 0
+    provider: str | None = None
+    failed: tuple[tuple[int, str], ...] = ()
+
+
+class Embedder(Protocol):
+    """Texts to unit vectors."""
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What decides the vectors; two embedders with equal ones make the same vectors."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Most tokens of this model that one text may have, prompts not counted."""
+        ...
+
+    def embed(self, inputs: Iterable[str], *, role: Role) -> Iterator[EmbeddedBatch]:
+        """Embed a stream of texts.
+
+        ``inputs`` is read lazily, only as far ahead as the batches in flight need, so that memory
+        stays flat; batches come as they are answered, in any order. A text that the model will
+        never take is reported in ``failed``, not raised. Closing the iterator stops the work.
+
+        Raises:
+            EmbeddingError: The rest cannot be embedded either: wrong key, no credit, no answer.
+        """
+        ...
+
+    def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
+        """float32 (n, d), unit rows in the order of *texts*; raises InputRejected."""
+        ...
+
+    def embed_query(self, text: str) -> FloatVector:
+        """float32 (d,), unit length; raises InputRejected."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections and threads; twice is as good as once."""
+        ...
+
+
+def embed_all(embedder: Embedder, texts: Sequence[str], role: Role) -> FloatMatrix:
+    """Collect the stream into float32 (n, d), rows in the order of *texts*.
+
+    Raises:
+        InputRejected: For the first text that the model will never take.
+        EmbeddingError: As ``Embedder.embed``.
+    """
+    rows: FloatMatrix | None = None
+    for batch in embedder.embed(texts, role=role):
+        for index, reason in batch.failed:
+            raise InputRejected(index, reason)
+        if rows is None:
+            rows = np.empty((len(texts), batch.vectors.shape[1]), np.float32)
+        rows[list(batch.indexes)] = batch.vectors
+    return np.empty((0, 0), np.float32) if rows is None else rows
+
+
+def embed_one(embedder: Embedder, text: str) -> FloatVector:
+    """The vector of one query, float32 (d,); raises like ``embed_all``."""
+    vector: FloatVector = embed_all(embedder, [text], "query")[0]
+    return vector

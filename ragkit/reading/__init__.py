@@ -1,0 +1,1 @@
+"""Stage 1: a folder becomes files, files become Documents."""

@@ -1,0 +1,322 @@
+"""The records that travel from stage to stage: frozen, slotted, keyword-only.
+
+All offsets are in code points of ``Document.text``; all ends are exclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+__all__ = [
+    "Block",
+    "Change",
+    "Citation",
+    "Context",
+    "Document",
+    "Hit",
+    "Image",
+    "JsonValue",
+    "Metadata",
+    "Passage",
+    "Section",
+    "SyncPlan",
+    "SyncReport",
+]
+
+# Plain JSON, as metadata may hold it.
+JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+Metadata = Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading and what stands under it.
+
+    Attributes:
+        start: Where the heading begins.
+        end: Where the section ends: the next heading of its rank or above, or the text's end.
+        level: 1 for the outermost.
+        title: The heading's words, without markup.
+    """
+
+    start: int
+    end: int
+    level: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A piece of structure that a chunker would rather not cut.
+
+    Attributes:
+        start: First character.
+        end: One past the last.
+        kind: ``heading``, ``paragraph``, ``list`` (one item), ``table``, ``row`` (of a table),
+            ``code``, ``quote`` or ``front_matter``.
+        level: Nesting depth of a list item, rank of a heading, else 0.
+    """
+
+    start: int
+    end: int
+    kind: str
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A picture that is a passage of its own."""
+
+    path: str
+    width_px: int
+    height_px: int
+    thumbnail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A file as text, with what its reader saw of its structure.
+
+    Attributes:
+        source: Path inside its root, valid Unicode with ``/``.
+        text: For text formats the decoded file unchanged; for others what the reader made of it.
+        root: Name of the root it belongs to; empty for a document that stands alone.
+        title: The title that the document itself states, if any; never made from the path.
+        media_type: As the registry of readers knows it.
+        pages: Offset at which each page starts; empty for formats without pages.
+        sections: In order of ``start``; an inner section lies inside its outer one.
+        blocks: In order of ``start``; empty when the reader saw none.
+        metadata: Front matter, PDF information and the like.
+        image: Set for a picture; its text is then a caption or empty.
+    """
+
+    source: str
+    text: str
+    root: str = ""
+    title: str | None = None
+    media_type: str = "text/plain"
+    pages: tuple[int, ...] = ()
+    sections: tuple[Section, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    metadata: Metadata = field(default_factory=dict)
+    image: Image | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A span of a document that is embedded, found and cited as one.
+
+    ``text == document.text[start:end]``, always.
+
+    Attributes:
+        id: Given by the collection's one writer, never reused; 0 before that.
+        root: Name of the root.
+        source: Path inside the root.
+        start: First character in the document's text.
+        end: One past the last.
+        text: The span itself, never rewritten.
+        headings: The headings it stands under, outermost first.
+        page: Page on which it starts, counted from 1; None where there are no pages.
+        line: Line of ``document.text`` on which it starts, counted from 1.
+        tokens: Length in cl100k tokens.
+        metadata: The document's.
+        image: Set for a picture.
+    """
+
+    id: int = 0
+    root: str = ""
+    source: str
+    start: int
+    end: int
+    text: str
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+    line: int = 1
+    tokens: int = 0
+    metadata: Metadata = field(default_factory=dict)
+    image: Image | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A passage that answers a query.
+
+    Attributes:
+        passage: What was found.
+        rank: 1 for the best.
+        score: What the ranking goes by; higher is better.
+        relevance: 0 to 1, calibrated on the collection; None while it is not.
+        scores: What each list said: ``semantic`` (cosine), ``lexical`` (BM25), ``rerank``, and the
+            rank in each as ``semantic_rank`` and so on. A list that did not see it is absent.
+        title: The document's stated title.
+    """
+
+    passage: Passage
+    rank: int
+    score: float
+    relevance: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    title: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The passage's text."""
+        return self.passage.text
+
+    @property
+    def root(self) -> str:
+        """Name of the root that the passage's document belongs to."""
+        return self.passage.root
+
+    @property
+    def source(self) -> str:
+        """Path of the passage's document inside its root."""
+        return self.passage.source
+
+    @property
+    def page(self) -> int | None:
+        """Page on which the passage starts."""
+        return self.passage.page
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Headings that the passage stands under, outermost first."""
+        return self.passage.headings
+
+    @property
+    def start(self) -> int:
+        """First character of the passage in its document."""
+        return self.passage.start
+
+    @property
+    def end(self) -> int:
+        """One past the last character of the passage in its document."""
+        return self.passage.end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """Where a numbered excerpt of a context comes from."""
+
+    number: int
+    root: str
+    source: str
+    page: int | None
+    line: int
+    start: int
+    end: int
+    headings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Text for an LLM: numbered excerpts, each fenced as quoted material.
+
+    Attributes:
+        text: Goes into the prompt as it is; ``str(context)`` is the same.
+        tokens: Its length in cl100k tokens, markup included.
+        citations: One for each excerpt, by number.
+    """
+
+    text: str
+    tokens: int
+    citations: tuple[Citation, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One line of a plan.
+
+    Attributes:
+        kind: ``added``, ``updated``, ``moved`` or ``removed``.
+        root: Name of the root.
+        source: Path inside the root.
+        previous: Where a moved document was, as ``root:source``; else None.
+    """
+
+    kind: Literal["added", "updated", "moved", "removed"]
+    root: str
+    source: str
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPlan:
+    """What a sync would do, before anything is sent or written.
+
+    Attributes:
+        added: Documents that the collection does not have.
+        updated: Documents whose content changed.
+        moved: Documents found under another name.
+        removed: Documents gone from their folder.
+        unchanged: Documents that stay as they are.
+        passages: Passages of the added and updated documents.
+        to_embed: Texts among them whose vectors are not in the collection yet.
+        tokens: Length of those texts, by the model's count or an upper bound.
+        cost_usd: Their price; None when the model's price is unknown.
+        changes: Which documents, in the order (root, source).
+        failed: (source, reason) of files that could not be read.
+        skipped: (source, reason) of files that are not to be indexed.
+        warnings: (source, remark).
+    """
+
+    added: int = 0
+    updated: int = 0
+    moved: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    passages: int = 0
+    to_embed: int = 0
+    tokens: int = 0
+    cost_usd: Decimal | None = Decimal(0)
+    changes: tuple[Change, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReport:
+    """What a sync did.
+
+    Attributes:
+        added: Documents new to the collection.
+        updated: Documents whose content changed.
+        moved: Documents found under another name; nothing was embedded for them.
+        removed: Documents gone from their folder.
+        unchanged: Documents that stayed as they are.
+        passages: Passages of the added and updated documents.
+        embedded: Texts that were sent to the model.
+        reused: Passages whose vector the collection already had.
+        tokens: Tokens embedded, as the model reported or counted them.
+        requests: Requests sent to a server; 0 with the embedded model.
+        cost_usd: What the server charged.
+        seconds: Wall time.
+        failed: (source, reason) of files that could not be read or embedded.
+        skipped: (source, reason) of files that are not to be indexed.
+        warnings: (source, remark).
+        stopped: Why the sync ended early (interrupted, budget, credit); None when it is complete.
+    """
+
+    added: int = 0
+    updated: int = 0
+    moved: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    passages: int = 0
+    embedded: int = 0
+    reused: int = 0
+    tokens: int = 0
+    requests: int = 0
+    cost_usd: Decimal = Decimal(0)
+    seconds: float = 0.0
+    failed: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
+    stopped: str | None = None

@@ -1,0 +1,1 @@
+"""Stage 6: a query becomes hits, hits become context."""
