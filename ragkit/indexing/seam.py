@@ -1,0 +1,60 @@
+"""The seams of the indexes: one ranks passages by a vector, one by words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["FloatMatrix", "FloatVector", "IdArray", "Ranking", "VectorRanker", "WordRanker"]
+
+FloatVector = npt.NDArray[np.float32]
+FloatMatrix = npt.NDArray[np.float32]
+IdArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """The best passages of one list.
+
+    Attributes:
+        ids: int64 (n,), best first; ties by id.
+        scores: float32 (n,), higher is better: cosine or BM25.
+        lowest: The lowest score of any passage in the index, for min-max scaling; 0 for words,
+            where a passage without a word of the query scores 0.
+        highest: The highest score of any passage in the index, whatever the filter.
+    """
+
+    ids: IdArray
+    scores: FloatVector
+    lowest: float
+    highest: float
+
+
+class VectorRanker(Protocol):
+    """Ranks passages by cosine with a query vector."""
+
+    def rank(self, vector: FloatVector, k: int, *, among: IdArray | None = None) -> Ranking:
+        """The k best passages, or all there are; ``among`` (sorted ids) restricts them.
+
+        ``lowest`` and ``highest`` are of the whole index, so that a filter does not move scores.
+        """
+        ...
+
+    def scores(self, vector: FloatVector, ids: IdArray) -> FloatVector:
+        """Cosine of these passages, float32 (len(ids),); NaN for an id that is not in the index."""
+        ...
+
+
+class WordRanker(Protocol):
+    """Ranks passages by BM25 with the words of a query."""
+
+    def rank(self, query: str, k: int, *, among: IdArray | None = None) -> Ranking:
+        """The k best passages with a word of the query; ``among`` (sorted ids) restricts them."""
+        ...
+
+    def scores(self, query: str, ids: IdArray) -> FloatVector:
+        """BM25 of these passages, float32 (len(ids),); 0 for one without a word of the query."""
+        ...
