@@ -1,0 +1,88 @@
+"""``vectors.f32``: float32 little-endian rows, appended and never changed.
+
+Row i stands at ``i * dimensions * 4``. Rows past those that the database names are left over from
+an interrupted write, and are overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ragkit.errors import CollectionDamaged, CollectionError
+
+__all__ = ["MATRIX_NAME", "MatrixWriter", "map_rows"]
+
+MATRIX_NAME = "vectors.f32"
+FloatMatrix = npt.NDArray[np.float32]
+
+
+class MatrixWriter:
+    """Appends rows; the caller commits their slots only after ``append`` has returned."""
+
+    def __init__(self, directory: Path, *, next_slot: int) -> None:
+        self._path = directory / MATRIX_NAME
+        self._next_slot = next_slot
+        self._file: int | None = None
+
+    def append(self, rows: FloatMatrix) -> list[tuple[int, int]]:
+        """Write rows of unit length durably.
+
+        Args:
+            rows: float32, shape (n, d).
+
+        Returns:
+            (slot, crc32 of the row's bytes) for each row.
+
+        Raises:
+            CollectionError: The disk is full or refuses; nothing of it counts as written.
+        """
+        little = np.ascontiguousarray(rows, dtype="<f4")
+        width_bytes = little.shape[1] * 4
+        try:
+            if self._file is None:
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            _write_all(self._file, memoryview(little.tobytes()), self._next_slot * width_bytes)
+            os.fsync(self._file)
+        except OSError as error:
+            raise CollectionError(
+                f"{self._path} cannot be written: {error.strerror}; what was embedded before is"
+                " kept, make room and run the same command again"
+            ) from error
+        written = [(self._next_slot + i, zlib.crc32(row.tobytes())) for i, row in enumerate(little)]
+        self._next_slot += len(little)
+        return written
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def map_rows(directory: Path, *, width: int, rows: int) -> FloatMatrix:
+    """The first *rows* rows of the matrix, mapped and not read: float32 (rows, width).
+
+    Raises:
+        CollectionDamaged: The file is shorter than the database says.
+    """
+    path = directory / MATRIX_NAME
+    if rows == 0:
+        return np.empty((0, width), np.float32)
+    size = path.stat().st_size if path.exists() else 0
+    if size < rows * width * 4:
+        raise CollectionDamaged(
+            f"{path} holds {size:,} bytes where {rows * width * 4:,} belong: restore it from a"
+            " copy, or delete the collection and index again"
+        )
+    return np.memmap(path, dtype="<f4", mode="r", shape=(rows, width))
+
+
+def _write_all(file: int, data: memoryview, offset: int) -> None:
+    while data:
+        written = os.pwrite(file, data, offset)
+        data, offset = data[written:], offset + written

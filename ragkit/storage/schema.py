@@ -1,0 +1,144 @@
+"""The schema of ``collection.db``: numbered migrations, each in a transaction of its own.
+
+Rows of truth carry the generations in which they were born and died. A reader of generation g sees
+the rows with ``born <= g and (died is null or died > g)``; a sync writes rows of generation g + 1
+in many short transactions, and one update of ``generation`` makes them visible together. What an
+interrupted sync left behind is of a generation that never came, and the next writer removes it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from ragkit.errors import SchemaTooNew
+
+__all__ = ["SCHEMA_VERSION", "migrate"]
+
+
+def m001_initial(database: sqlite3.Connection) -> None:
+    """Settings, roots, documents, passages, vectors, problems and the ledger."""
+    statements = (
+        # Values are JSON.
+        "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE roots (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            path TEXT NOT NULL,        -- relative to the collection where it can be, with /
+            is_file INTEGER NOT NULL
+        )""",
+        # A row for each version of a document at a place: an edit or a move makes a new row.
+        """CREATE TABLE documents (
+            id INTEGER PRIMARY KEY,
+            root_id INTEGER NOT NULL REFERENCES roots (id),
+            source TEXT NOT NULL,
+            raw_name BLOB NOT NULL,    -- the name's bytes below the root
+            digest BLOB NOT NULL,      -- sha256 of the file
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL, -- with the size a cheap sign that nothing changed, no more
+            media_type TEXT NOT NULL,
+            reader_version INTEGER NOT NULL,
+            chunker_version INTEGER NOT NULL,
+            title TEXT,
+            metadata TEXT NOT NULL,
+            pages TEXT NOT NULL,       -- JSON list of offsets
+            sections TEXT NOT NULL,    -- JSON list of [start, end, level, title]
+            text BLOB NOT NULL,        -- zlib over UTF-8
+            checksum INTEGER NOT NULL,
+            born INTEGER NOT NULL,
+            died INTEGER
+        )""",
+        "CREATE INDEX documents_by_source ON documents (root_id, source)",
+        "CREATE INDEX documents_by_birth ON documents (born)",
+        # An id names one embedded text of one document; rows of several generations may share it.
+        """CREATE TABLE passages (
+            row INTEGER PRIMARY KEY,
+            id INTEGER,                -- null until the sync that made it is complete
+            document_id INTEGER NOT NULL REFERENCES documents (id),
+            ordinal INTEGER NOT NULL,
+            start INTEGER NOT NULL,
+            "end" INTEGER NOT NULL,
+            text TEXT NOT NULL,
+            headings TEXT NOT NULL,    -- JSON list, outermost first
+            page INTEGER,
+            line INTEGER NOT NULL,
+            tokens INTEGER NOT NULL,
+            key BLOB NOT NULL,         -- sha256 of fingerprint and embedded text
+            slot INTEGER,              -- row of vectors.f32; null when the model refused the text
+            checksum INTEGER NOT NULL,
+            born INTEGER NOT NULL,
+            died INTEGER
+        )""",
+        "CREATE INDEX passages_by_id ON passages (id)",
+        "CREATE INDEX passages_by_document ON passages (document_id, ordinal)",
+        "CREATE INDEX passages_dead ON passages (died) WHERE died IS NOT NULL",
+        "CREATE INDEX documents_dead ON documents (died) WHERE died IS NOT NULL",
+        # Every vector that was ever bought, whether or not its sync was finished.
+        """CREATE TABLE vectors (
+            key BLOB PRIMARY KEY,
+            slot INTEGER UNIQUE,       -- null when the model refused the text
+            reason TEXT,
+            checksum INTEGER           -- crc32 of the row's bytes in vectors.f32
+        ) WITHOUT ROWID""",
+        # Files that are not in the collection, and why; size and mtime save reading them again.
+        """CREATE TABLE problems (
+            root_id INTEGER NOT NULL REFERENCES roots (id),
+            source TEXT NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('failed', 'skipped', 'warning')),
+            reason TEXT NOT NULL,
+            size INTEGER,              -- null: to be tried again at the next sync
+            mtime_ns INTEGER,
+            reader_version INTEGER NOT NULL,
+            PRIMARY KEY (root_id, source, kind, reason)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE ledger (
+            run INTEGER PRIMARY KEY,
+            started TEXT NOT NULL,     -- ISO 8601, UTC
+            model TEXT NOT NULL,
+            texts INTEGER NOT NULL DEFAULT 0,
+            tokens INTEGER NOT NULL DEFAULT 0,
+            requests INTEGER NOT NULL DEFAULT 0,
+            cost_usd TEXT NOT NULL DEFAULT '0'
+        )""",
+    )
+    for statement in statements:
+        database.execute(statement)
+
+
+_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_initial,)
+SCHEMA_VERSION = len(_MIGRATIONS)
+
+
+def migrate(database: sqlite3.Connection, name: str) -> None:
+    """Bring the schema to this program's version.
+
+    Args:
+        database: Open for writing, outside a transaction.
+        name: What messages call it.
+
+    Raises:
+        SchemaTooNew: A newer ragkit wrote it; nothing was touched.
+    """
+    check_version(database, name)
+    while (version := schema_version(database)) < SCHEMA_VERSION:
+        database.execute("BEGIN IMMEDIATE")
+        with database:
+            if schema_version(database) == version:
+                _MIGRATIONS[version](database)
+                database.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def schema_version(database: sqlite3.Connection) -> int:
+    """Number of the last migration that was applied."""
+    version: int = database.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def check_version(database: sqlite3.Connection, name: str) -> None:
+    """Raise SchemaTooNew when this program is older than the collection."""
+    version = schema_version(database)
+    if version > SCHEMA_VERSION:
+        raise SchemaTooNew(
+            f"{name} has schema {version} and this ragkit knows up to {SCHEMA_VERSION}:"
+            " install the newer ragkit that wrote it"
+        )

@@ -1,0 +1,239 @@
+"""One generation of a collection, as a reader sees it."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from ragkit.errors import InvalidArgument
+from ragkit.records import Document
+from ragkit.storage.rows import (
+    PASSAGE_COLUMNS,
+    DocumentState,
+    Problem,
+    Root,
+    document_from_row,
+    passage_from_row,
+    unpack_text,
+)
+from ragkit.storage.seam import IdArray, StoredPassage
+
+__all__ = ["Snapshot"]
+
+_T = TypeVar("_T")
+
+_JOINED = """passages JOIN documents ON documents.id = passages.document_id
+    JOIN roots ON roots.id = documents.root_id"""
+_VARIABLES = 500
+
+
+class Snapshot:
+    """What the collection holds at one generation; valid inside its read transaction.
+
+    Fulfils ``PassageStore``, and answers what a sync and a status ask.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, generation: int | None = None) -> None:
+        self._connection = connection
+        settings = connection.execute("SELECT key, value FROM settings")
+        self._settings: dict[str, object] = {key: json.loads(value) for key, value in settings}
+        stored = self.setting("generation", 0)
+        self.generation: int = stored if generation is None else generation
+
+    def setting(self, key: str, default: _T) -> _T:
+        """A setting of the collection, or the default."""
+        return self._settings.get(key, default)  # type: ignore[return-value]
+
+    # --- passages
+
+    def passages(self, ids: Sequence[int]) -> dict[int, StoredPassage]:
+        """Those of the passages that are alive, by id."""
+        found: dict[int, StoredPassage] = {}
+        for start in range(0, len(ids), _VARIABLES):
+            some = [int(id_) for id_ in ids[start : start + _VARIABLES]]
+            marks = ",".join("?" * len(some))
+            query = f"""SELECT {PASSAGE_COLUMNS} FROM {_JOINED}
+                WHERE passages.id IN ({marks}) AND {self._alive("passages")}"""  # noqa: S608
+            for row in self._connection.execute(query, some):
+                found[row[0]] = passage_from_row(row)
+        return found
+
+    def siblings(self, document_id: int, first: int, last: int) -> list[StoredPassage]:
+        """Passages of a document with ordinals from first to last inclusive, in order."""
+        query = f"""SELECT {PASSAGE_COLUMNS} FROM {_JOINED}
+            WHERE passages.document_id = ? AND passages.ordinal BETWEEN ? AND ?
+            ORDER BY passages.ordinal"""  # noqa: S608
+        rows = self._connection.execute(query, (document_id, first, last))
+        return [passage_from_row(row) for row in rows]
+
+    def span(self, document_id: int, start: int, end: int) -> str:
+        """``document.text[start:end]``."""
+        query = "SELECT text FROM documents WHERE id = ?"
+        return unpack_text(self._connection.execute(query, (document_id,)).fetchone()[0])[start:end]
+
+    def ids_and_slots(self) -> tuple[IdArray, IdArray]:
+        """Sorted ids of the living passages that have a vector, and its row in the matrix."""
+        query = f"""SELECT id, slot FROM passages
+            WHERE slot IS NOT NULL AND {self._alive("passages")} ORDER BY id"""  # noqa: S608
+        pairs = np.array(self._connection.execute(query).fetchall(), np.int64).reshape(-1, 2)
+        return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+
+    def all_passages(
+        self, root: str | None = None, source: str | None = None
+    ) -> Iterator[StoredPassage]:
+        """The living passages in the order (root, source, start); of one source if given."""
+        conditions, values = [self._alive("passages")], []
+        for column, value in (("roots.name", root), ("documents.source", source)):
+            if value is not None:
+                conditions.append(f"{column} = ?")
+                values.append(value)
+        query = f"""SELECT {PASSAGE_COLUMNS} FROM {_JOINED} WHERE {" AND ".join(conditions)}
+            ORDER BY roots.name, documents.source, passages.ordinal"""  # noqa: S608
+        return map(passage_from_row, self._connection.execute(query, values))
+
+    def matching(self, where: Mapping[str, str]) -> IdArray | None:
+        """Sorted ids of the living passages whose document fits every condition; None for all."""
+        if not where:
+            return None
+        tests = [_condition(key, glob) for key, glob in where.items()]
+        query = f"""SELECT documents.id, roots.name, source, title, media_type, metadata
+            FROM documents JOIN roots ON roots.id = root_id
+            WHERE {self._alive("documents")}"""  # noqa: S608
+        chosen = [
+            row[0]
+            for row in self._connection.execute(query)
+            if all(test(row[1:]) for test in tests)
+        ]
+        return self._ids_of_documents(chosen)
+
+    def _ids_of_documents(self, documents: Sequence[int]) -> IdArray:
+        found: list[int] = []
+        for start in range(0, len(documents), _VARIABLES):
+            some = documents[start : start + _VARIABLES]
+            marks = ",".join("?" * len(some))
+            query = f"""SELECT id FROM passages
+                WHERE document_id IN ({marks}) AND {self._alive("passages")}"""  # noqa: S608
+            found.extend(row[0] for row in self._connection.execute(query, some))
+        return np.array(sorted(found), np.int64)
+
+    # --- documents
+
+    def document_states(self) -> Iterator[DocumentState]:
+        """Every living document, as far as a sync needs it."""
+        query = f"""SELECT documents.id, roots.name, source, digest, size, mtime_ns, media_type,
+            reader_version, chunker_version FROM documents JOIN roots ON roots.id = root_id
+            WHERE {self._alive("documents")}"""  # noqa: S608
+        for row in self._connection.execute(query):
+            yield DocumentState(
+                id=row[0],
+                root=row[1],
+                source=row[2],
+                digest=row[3],
+                size=row[4],
+                mtime_ns=row[5],
+                media_type=row[6],
+                reader_version=row[7],
+                chunker_version=row[8],
+            )
+
+    def documents(self) -> Iterator[Document]:
+        """Every living document in the order (root, source)."""
+        query = f"""SELECT roots.name, source, media_type, title, metadata, pages, sections, text
+            FROM documents JOIN roots ON roots.id = root_id
+            WHERE {self._alive("documents")} ORDER BY roots.name, source"""  # noqa: S608
+        return map(document_from_row, self._connection.execute(query))
+
+    def roots(self) -> list[Root]:
+        """The roots by name."""
+        rows = self._connection.execute("SELECT id, name, path, is_file FROM roots ORDER BY name")
+        return [Root(id=row[0], name=row[1], path=row[2], is_file=bool(row[3])) for row in rows]
+
+    def problems(self, kinds: Iterable[str] = ("failed", "skipped", "warning")) -> list[Problem]:
+        """What is not in the collection, or not whole, in the order (root, source)."""
+        query = """SELECT roots.name, source, kind, reason, size, mtime_ns, reader_version
+            FROM problems JOIN roots ON roots.id = root_id ORDER BY roots.name, source, kind"""
+        wanted = set(kinds)
+        return [
+            Problem(
+                root=row[0],
+                source=row[1],
+                kind=row[2],
+                reason=row[3],
+                size=row[4],
+                mtime_ns=row[5],
+                reader_version=row[6],
+            )
+            for row in self._connection.execute(query)
+            if row[2] in wanted
+        ]
+
+    # --- counts
+
+    def count(self, table: str) -> int:
+        """Living rows of ``documents`` or ``passages``; all rows of ``vectors``."""
+        condition = "slot IS NOT NULL" if table == "vectors" else self._alive(table)
+        query = f"SELECT count(*) FROM {table} WHERE {condition}"  # noqa: S608
+        number: int = self._connection.execute(query).fetchone()[0]
+        return number
+
+    def matrix_rows(self) -> int:
+        """Rows of the matrix that are committed."""
+        rows: int = self._connection.execute(
+            "SELECT coalesce(max(slot) + 1, 0) FROM vectors"
+        ).fetchone()[0]
+        return rows
+
+    def unknown_keys(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Those of the keys whose vector the collection does not have."""
+        wanted = set(keys)
+        listed = list(wanted)
+        for start in range(0, len(listed), _VARIABLES):
+            some = listed[start : start + _VARIABLES]
+            query = f"SELECT key FROM vectors WHERE key IN ({','.join('?' * len(some))})"  # noqa: S608
+            wanted.difference_update(row[0] for row in self._connection.execute(query, some))
+        return wanted
+
+    def spent(self) -> list[tuple[str, int, int, str]]:
+        """(model, tokens, requests, cost_usd) of each run of the ledger."""
+        query = "SELECT model, tokens, requests, cost_usd FROM ledger ORDER BY run"
+        return self._connection.execute(query).fetchall()
+
+    def _alive(self, table: str) -> str:
+        # The generation is our own integer, so that it may stand in the statement.
+        g = int(self.generation)
+        return f"({table}.born <= {g} AND ({table}.died IS NULL OR {table}.died > {g}))"
+
+
+_PLACES = {"root": 0, "source": 1, "title": 2, "media_type": 3}
+
+
+def _condition(key: str, glob: str) -> Callable[[Sequence[object]], bool]:
+    if not key or not glob:
+        raise InvalidArgument(f"where needs a key and a glob, as source=guides/*, not {key}={glob}")
+    flags = 0 if key == "source" else re.IGNORECASE
+    matches = re.compile(fnmatch.translate(glob), flags).match
+
+    def fits(row: Sequence[object]) -> bool:
+        value = row[_PLACES[key]] if key in _PLACES else _inner(json.loads(str(row[4])), key)
+        values = value if isinstance(value, list) else [value]
+        return any(item is not None and matches(_spelled(item)) is not None for item in values)
+
+    return fits
+
+
+def _inner(metadata: object, key: str) -> object:
+    if isinstance(metadata, dict) and key in metadata:
+        return metadata[key]
+    for part in key.split("."):
+        metadata = metadata.get(part) if isinstance(metadata, dict) else None
+    return metadata
+
+
+def _spelled(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

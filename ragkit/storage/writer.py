@@ -1,0 +1,383 @@
+"""The one writer of a collection, and the steps of a sync as it sees them.
+
+Vectors are durable as soon as ``add_vectors`` returns. Documents are staged under the coming
+generation, invisible and without need to last; ``seal`` gives them their ids, and ``commit`` makes
+them visible with one update.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ragkit.records import Document, Passage
+from ragkit.storage.database import atomic
+from ragkit.storage.matrix import MatrixWriter
+from ragkit.storage.rows import Problem, Root, checksum, document_values, passage_values
+from ragkit.storage.snapshot import Snapshot
+
+__all__ = ["FileFacts", "Sealed", "Writer"]
+
+_VARIABLES = 500
+_COPIED = """digest, ?, ?, media_type, reader_version, chunker_version, title, metadata, pages,
+    sections, text, checksum"""
+_DOCUMENT_COLUMNS = """root_id, source, raw_name, digest, size, mtime_ns, media_type,
+    reader_version, chunker_version, title, metadata, pages, sections, text, checksum, born"""
+_PASSAGE_COLUMNS = """document_id, ordinal, start, "end", text, headings, page, line, tokens, key,
+    slot, checksum"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What is kept of the file besides its text."""
+
+    raw_name: bytes
+    digest: bytes
+    size: int
+    mtime_ns: int
+    reader_version: int
+    chunker_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """What the coming generation changes, as the indexes need to know it.
+
+    Attributes:
+        gone: Ids whose entry must go: the passage died, or its document has another name now.
+        come: Ids whose entry must be made.
+    """
+
+    gone: npt.NDArray[np.int64]
+    come: npt.NDArray[np.int64]
+
+
+class Writer:
+    """Made by ``Store.writing`` only, which holds the lock."""
+
+    def __init__(self, directory: Path, connection: sqlite3.Connection) -> None:
+        self._directory = directory
+        self._connection = connection
+        self._clear_leftovers()
+        snapshot = self.snapshot()
+        self.generation = snapshot.generation
+        self._width = snapshot.setting("width", 0)
+        self._matrix = MatrixWriter(directory, next_slot=snapshot.matrix_rows())
+        self._run: int | None = None
+
+    def close(self) -> None:
+        """Give back the files."""
+        self._matrix.close()
+        self._connection.close()
+
+    def snapshot(self, *, coming: bool = False) -> Snapshot:
+        """The committed generation, or the staged one, through the writer's own connection."""
+        return Snapshot(self._connection, generation=self.generation + 1 if coming else None)
+
+    # --- settings and roots
+
+    def set(self, values: Mapping[str, object]) -> None:
+        """Keep settings of the collection; values are plain JSON."""
+        with atomic(self._connection):
+            self._set(values)
+
+    def add_root(self, name: str, path: str, *, is_file: bool) -> Root:
+        """Make a root, or give the one of that name its path."""
+        with atomic(self._connection):
+            row = self._connection.execute(
+                """INSERT INTO roots (name, path, is_file) VALUES (?, ?, ?)
+                ON CONFLICT (name) DO UPDATE SET path = excluded.path RETURNING id""",
+                (name, path, is_file),
+            ).fetchone()
+        return Root(id=row[0], name=name, path=path, is_file=is_file)
+
+    # --- vectors
+
+    def known(self, keys: Iterable[bytes]) -> dict[bytes, int | None]:
+        """Slots of those keys that the collection has; None where the model refused the text."""
+        wanted = list(set(keys))
+        found: dict[bytes, int | None] = {}
+        for start in range(0, len(wanted), _VARIABLES):
+            some = wanted[start : start + _VARIABLES]
+            query = f"SELECT key, slot FROM vectors WHERE key IN ({','.join('?' * len(some))})"  # noqa: S608
+            found.update(self._connection.execute(query, some).fetchall())
+        return found
+
+    def refusals(self, keys: Iterable[bytes]) -> dict[bytes, str]:
+        """Why the model refused these texts."""
+        query = "SELECT reason FROM vectors WHERE key = ? AND slot IS NULL"
+        rows = ((key, self._connection.execute(query, (key,)).fetchone()) for key in set(keys))
+        return {key: row[0] for key, row in rows if row is not None}
+
+    def add_vectors(
+        self,
+        keys: Sequence[bytes],
+        vectors: npt.NDArray[np.float32],
+        *,
+        refused: Mapping[bytes, str],
+        spent: tuple[str, int, int, Decimal],
+    ) -> dict[bytes, int]:
+        """Store one answered batch durably, with what it cost, before anything else happens.
+
+        Args:
+            keys: One for each row, not yet known.
+            vectors: float32, shape (len(keys), d), rows of unit length.
+            refused: Reason for each text that the model will never take.
+            spent: (model, tokens, requests, cost_usd) for the ledger.
+
+        Returns:
+            The slot of each key.
+        """
+        written = self._matrix.append(vectors) if len(keys) else []
+        model, tokens, requests, cost_usd = spent
+        self._connection.execute("PRAGMA synchronous = FULL")
+        with atomic(self._connection):
+            self._connection.executemany(
+                "INSERT INTO vectors (key, slot, checksum) VALUES (?, ?, ?)",
+                [(key, slot, crc) for key, (slot, crc) in zip(keys, written, strict=True)],
+            )
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO vectors (key, reason) VALUES (?, ?)", refused.items()
+            )
+            if not self._width and len(keys):
+                self._width = int(vectors.shape[1])
+                self._set({"width": self._width})
+            self._charge(model, len(keys), tokens, requests, cost_usd)
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        return {key: slot for key, (slot, _) in zip(keys, written, strict=True)}
+
+    def _charge(self, model: str, texts: int, tokens: int, requests: int, cost: Decimal) -> None:
+        if self._run is None:
+            row = self._connection.execute(
+                "INSERT INTO ledger (started, model) VALUES (?, ?) RETURNING run",
+                (datetime.now(UTC).isoformat(timespec="seconds"), model),
+            ).fetchone()
+            self._run = row[0]
+        before = self._connection.execute(
+            "SELECT cost_usd FROM ledger WHERE run = ?", (self._run,)
+        ).fetchone()[0]
+        self._connection.execute(
+            """UPDATE ledger SET texts = texts + ?, tokens = tokens + ?, requests = requests + ?,
+            cost_usd = ? WHERE run = ?""",
+            (texts, tokens, requests, str(Decimal(before) + cost), self._run),
+        )
+
+    # --- documents, staged
+
+    def add_document(
+        self,
+        root: Root,
+        document: Document,
+        facts: FileFacts,
+        passages: Sequence[tuple[Passage, bytes, int | None]],
+        *,
+        replaces: int | None,
+    ) -> None:
+        """Stage a document that is new or changed.
+
+        Args:
+            root: The root it belongs to.
+            document: As its reader made it.
+            facts: Of its file.
+            passages: (passage, key, slot) in order; slot None where the model refused the text.
+            replaces: The living document that it takes the place of. Passages whose embedded text
+                is the same keep their ids.
+        """
+        with atomic(self._connection):
+            kept = self._ids_by_key(replaces)
+            if replaces is not None:
+                self._bury(replaces)
+            document_id = self._insert_document(root, document, facts)
+            rows = []
+            for ordinal, (passage, key, slot) in enumerate(passages):
+                values = (document_id, *passage_values(passage, ordinal, key), slot)
+                same = kept.get(key)
+                id_ = same.popleft() if same else None
+                rows.append((*values, checksum(values), id_, self.generation + 1))
+            self._connection.executemany(
+                f"INSERT INTO passages ({_PASSAGE_COLUMNS}, id, born)"  # noqa: S608
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def move_document(self, document_id: int, root: Root, source: str, facts: FileFacts) -> None:
+        """Stage the same content under another name: texts, ids and vectors stay."""
+        born = self.generation + 1
+        with atomic(self._connection):
+            self._bury(document_id)
+            new = self._connection.execute(
+                f"""INSERT INTO documents ({_DOCUMENT_COLUMNS})
+                SELECT ?, ?, ?, {_COPIED}, ? FROM documents WHERE id = ? RETURNING id""",  # noqa: S608
+                (root.id, source, facts.raw_name, facts.size, facts.mtime_ns, born, document_id),
+            ).fetchone()[0]
+            rows = self._connection.execute(
+                f"SELECT {_PASSAGE_COLUMNS}, id FROM passages WHERE document_id = ?",  # noqa: S608
+                (document_id,),
+            ).fetchall()
+            moved = [((new, *row[1:11]), row[12]) for row in rows]
+            self._connection.executemany(
+                f"INSERT INTO passages ({_PASSAGE_COLUMNS}, id, born)"  # noqa: S608
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*values, checksum(values), id_, born) for values, id_ in moved],
+            )
+
+    def remove_document(self, document_id: int) -> None:
+        """Stage the end of a document."""
+        with atomic(self._connection):
+            self._bury(document_id)
+
+    def touch(self, document_id: int, *, size: int, mtime_ns: int) -> None:
+        """Remember that a file's time changed and its content did not."""
+        with atomic(self._connection):
+            self._connection.execute(
+                "UPDATE documents SET size = ?, mtime_ns = ? WHERE id = ?",
+                (size, mtime_ns, document_id),
+            )
+
+    # --- the end of a sync
+
+    def seal(self) -> Sealed:
+        """Give the staged passages their ids, in the order (root, source, start).
+
+        The order does not depend on which batch was answered first; ids are never reused.
+        """
+        born, first = self.generation + 1, self.snapshot().setting("next_passage_id", 1)
+        with atomic(self._connection):
+            self._connection.execute(
+                """UPDATE passages SET id = numbered.id FROM (
+                    SELECT passages.row AS row, ? - 1 + row_number() OVER (
+                        ORDER BY roots.name, documents.source, passages.ordinal) AS id
+                    FROM passages JOIN documents ON documents.id = passages.document_id
+                    JOIN roots ON roots.id = documents.root_id
+                    WHERE passages.born = ? AND passages.id IS NULL
+                ) AS numbered WHERE passages.row = numbered.row""",
+                (first, born),
+            )
+        places = """SELECT passages.id, root_id, source FROM passages
+            JOIN documents ON documents.id = document_id WHERE passages."""
+        old = set(self._connection.execute(f"{places}died = ?", (born,)))
+        new = set(self._connection.execute(f"{places}born = ?", (born,)))
+        return Sealed(gone=_ids(old - new), come=_ids(new - old))
+
+    def commit(
+        self,
+        *,
+        settings: Mapping[str, object],
+        problems: Iterable[Problem],
+        roots: Iterable[Root],
+    ) -> None:
+        """Make the staged generation the one that readers see.
+
+        Args:
+            settings: To be kept in the same transaction, such as the name of the lexical index.
+            problems: What is now known of files that are not in the collection, or not whole.
+            roots: The roots whose problems these are all of.
+        """
+        born = self.generation + 1
+        by_name = {root.name: root.id for root in roots}
+        self._connection.execute("PRAGMA synchronous = FULL")
+        with atomic(self._connection):
+            next_id = self._connection.execute(
+                "SELECT coalesce(max(id), 0) + 1 FROM passages"
+            ).fetchone()[0]
+            before = self.snapshot().setting("next_passage_id", 1)
+            self._set({**settings, "generation": born, "next_passage_id": max(next_id, before)})
+            self._replace_problems(by_name, problems)
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self.generation = born
+
+    def _replace_problems(self, roots: Mapping[str, int], problems: Iterable[Problem]) -> None:
+        self._connection.executemany(
+            "DELETE FROM problems WHERE root_id = ?", [(id_,) for id_ in roots.values()]
+        )
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    roots[item.root],
+                    item.source,
+                    item.kind,
+                    item.reason,
+                    item.size,
+                    item.mtime_ns,
+                    item.reader_version,
+                )
+                for item in problems
+            ],
+        )
+
+    def _set(self, values: Mapping[str, object]) -> None:
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO settings VALUES (?, ?)",
+            [(key, json.dumps(value)) for key, value in values.items()],
+        )
+
+    def _insert_document(self, root: Root, document: Document, facts: FileFacts) -> int:
+        contents = document_values(document)
+        values = (
+            root.id,
+            document.source,
+            facts.raw_name,
+            facts.digest,
+            facts.size,
+            facts.mtime_ns,
+            document.media_type,
+            facts.reader_version,
+            facts.chunker_version,
+            *contents,
+        )
+        row = self._connection.execute(
+            f"INSERT INTO documents ({_DOCUMENT_COLUMNS})"  # noqa: S608
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            (*values, checksum((facts.digest, *contents)), self.generation + 1),
+        ).fetchone()
+        id_: int = row[0]
+        return id_
+
+    def _ids_by_key(self, document_id: int | None) -> dict[bytes, deque[int]]:
+        kept: defaultdict[bytes, deque[int]] = defaultdict(deque)
+        query = "SELECT key, id FROM passages WHERE document_id = ? ORDER BY ordinal"
+        for key, id_ in self._connection.execute(query, (document_id,)):
+            kept[key].append(id_)
+        return kept
+
+    def _bury(self, document_id: int) -> None:
+        died = self.generation + 1
+        for table, column in (("documents", "id"), ("passages", "document_id")):
+            self._connection.execute(
+                f"UPDATE {table} SET died = ? WHERE {column} = ? AND died IS NULL",  # noqa: S608
+                (died, document_id),
+            )
+
+    def _clear_leftovers(self) -> None:
+        """Undo what an interrupted sync staged, and drop the rows that no generation shows.
+
+        Readers are inside a read transaction and go on seeing what they see.
+        """
+        generation = self.snapshot().generation
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        with atomic(self._connection):
+            # A staged passage always belongs to a staged document, so that no scan is needed.
+            staged = "SELECT id FROM documents WHERE born > ?"
+            for statement in (
+                f"DELETE FROM passages WHERE document_id IN ({staged})",  # noqa: S608
+                "DELETE FROM documents WHERE born > ?",
+                "UPDATE passages SET died = NULL WHERE died > ?",
+                "UPDATE documents SET died = NULL WHERE died > ?",
+                "DELETE FROM passages WHERE died <= ?",
+                "DELETE FROM documents WHERE died <= ?",
+            ):
+                self._connection.execute(statement, (generation,))
+
+
+def _ids(places: Iterable[tuple[int, int, str]]) -> npt.NDArray[np.int64]:
+    return np.unique(np.array([place[0] for place in places], np.int64))
