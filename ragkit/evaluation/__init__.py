@@ -1,0 +1,1 @@
+"""Stage 8: how well it finds."""
