@@ -1,0 +1,97 @@
+"""Parts that are made on first use, so that a search pays only for what it touches.
+
+A search by words must not load a model, and opening a collection must not read a matrix: the
+collection hands these to the retriever in place of the parts themselves.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+from ragkit.embedding.seam import EmbeddedBatch, Embedder, FloatMatrix, FloatVector, Role
+from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
+from ragkit.models.fingerprint import Fingerprint
+
+__all__ = ["LateEmbedder", "LateVectorRanker", "LateWordRanker"]
+
+T = TypeVar("T")
+
+
+class _Late(Generic[T]):
+    """A value made once, by whichever thread asks first; a failed attempt is tried again."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: list[T] = []
+
+    @property
+    def part(self) -> T:
+        """The part itself."""
+        if not self._made:
+            with self._lock:
+                if not self._made:
+                    self._made.append(self._make())
+        return self._made[0]
+
+    @property
+    def is_made(self) -> bool:
+        """Whether anything asked for the part yet."""
+        return bool(self._made)
+
+
+class LateVectorRanker(_Late[VectorRanker]):
+    """A ``VectorRanker`` made on first use."""
+
+    def rank(self, vector: FloatVector, k: int, *, among: IdArray | None = None) -> Ranking:
+        """As ``VectorRanker.rank``."""
+        return self.part.rank(vector, k, among=among)
+
+    def scores(self, vector: FloatVector, ids: IdArray) -> FloatVector:
+        """As ``VectorRanker.scores``."""
+        return self.part.scores(vector, ids)
+
+
+class LateWordRanker(_Late[WordRanker]):
+    """A ``WordRanker`` made on first use."""
+
+    def rank(self, query: str, k: int, *, among: IdArray | None = None) -> Ranking:
+        """As ``WordRanker.rank``."""
+        return self.part.rank(query, k, among=among)
+
+    def scores(self, query: str, ids: IdArray) -> FloatVector:
+        """As ``WordRanker.scores``."""
+        return self.part.scores(query, ids)
+
+
+class LateEmbedder(_Late[Embedder]):
+    """An ``Embedder`` made on first use."""
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """As ``Embedder.fingerprint``."""
+        return self.part.fingerprint
+
+    @property
+    def max_tokens(self) -> int:
+        """As ``Embedder.max_tokens``."""
+        return self.part.max_tokens
+
+    def embed(self, inputs: Iterable[str], *, role: Role) -> Iterator[EmbeddedBatch]:
+        """As ``Embedder.embed``."""
+        return self.part.embed(inputs, role=role)
+
+    def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
+        """As ``Embedder.embed_documents``."""
+        return self.part.embed_documents(texts)
+
+    def embed_query(self, text: str) -> FloatVector:
+        """As ``Embedder.embed_query``."""
+        return self.part.embed_query(text)
+
+    def close(self) -> None:
+        """Close the embedder if it was made."""
+        if self.is_made:
+            self.part.close()

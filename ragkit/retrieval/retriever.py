@@ -1,0 +1,291 @@
+"""A query becomes hits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from ragkit.embedding.seam import Embedder, FloatVector, embed_all
+from ragkit.errors import InvalidArgument
+from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
+from ragkit.records import Hit
+from ragkit.retrieval.fusion import combine
+from ragkit.storage.seam import PassageStore, StoredPassage
+
+__all__ = ["Mode", "Retriever"]
+
+Mode = Literal["hybrid", "semantic", "lexical"]
+
+# Deep enough that the order is settled at once for nearly all queries; where it is not, the lists
+# are read four times as deep. Both indexes cost about the same at 100 and at 1,000.
+FIRST_DEPTH = 200
+DEEPER = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidates:
+    """Passages in final order, as far down as the lists that were read can tell.
+
+    Attributes:
+        ids: Best first.
+        scores: What the order goes by.
+        details: ``Hit.scores`` of the i-th.
+        complete: Whether there is nothing below.
+    """
+
+    ids: IdArray
+    scores: npt.NDArray[np.floating]
+    details: Callable[[int], dict[str, float]]
+    complete: bool
+
+
+class Retriever:
+    """Finds the passages that answer a query.
+
+    Thread-safe where its parts are. Searching by words touches neither the embedder nor the
+    vectors.
+
+    Args:
+        store: One generation of a collection.
+        embedder: Makes the query's vector; the same model made the passages'.
+        vectors: Ranks by cosine.
+        words: Ranks by BM25.
+        semantic_weight: Share of the cosine in hybrid search, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: PassageStore,
+        embedder: Embedder,
+        vectors: VectorRanker,
+        words: WordRanker,
+        semantic_weight: float = 0.5,
+    ) -> None:
+        if not 0.0 <= semantic_weight <= 1.0:
+            raise InvalidArgument(f"semantic_weight={semantic_weight}: give a share from 0 to 1")
+        self._store = store
+        self._embedder = embedder
+        self._vectors = vectors
+        self._words = words
+        self._semantic_weight = semantic_weight
+
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, str] | None = None,
+        rerank: str | None = None,
+        min_relevance: float | None = None,
+        exact: bool = False,
+        explain: bool = False,
+    ) -> list[Hit]:
+        """The k best passages, best first; ties by id.
+
+        ``Hit.score`` is the combined score from 0 to 1 in hybrid mode, the cosine in semantic
+        mode, BM25 in lexical mode. Hybrid equals the combination of both scores over all passages,
+        semantic equals exact cosine search; lexical returns only passages with a word of the query.
+
+        Args:
+            query: What is asked.
+            k: How many; fewer come only where fewer passages match.
+            mode: ``hybrid``, ``semantic`` or ``lexical``.
+            where: Conditions that a passage's document must fit, as ``PassageStore.matching``.
+            rerank: Not available in this version.
+            min_relevance: Not available in this version.
+            exact: Search is exact with or without it in this version.
+            explain: Not available in this version; ``Hit.scores`` has each list's score and rank.
+
+        Raises:
+            InvalidArgument: A value that no search could use.
+            EmbeddingError: The query could not be embedded.
+        """
+        return self.search_many(
+            [query],
+            k=k,
+            mode=mode,
+            where=where,
+            rerank=rerank,
+            min_relevance=min_relevance,
+            exact=exact,
+            explain=explain,
+        )[0]
+
+    def search_many(
+        self,
+        queries: Sequence[str],
+        *,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, str] | None = None,
+        rerank: str | None = None,
+        min_relevance: float | None = None,
+        exact: bool = False,  # noqa: ARG002 - search is exact either way until there are tiers
+        explain: bool = False,
+    ) -> list[list[Hit]]:
+        """``search`` for each query, in their order; they are embedded in one call.
+
+        Raises:
+            InvalidArgument: A value that no search could use.
+            EmbeddingError: A query could not be embedded.
+        """
+        _check_queries(queries)
+        _check_k(k)
+        _check_mode(mode)
+        _check_where(where)
+        _check_available(rerank=rerank, min_relevance=min_relevance, explain=explain)
+        among = self._store.matching(where) if where else None
+        if not queries or (among is not None and not len(among)):
+            return [[] for _ in queries]
+        if mode == "lexical":
+            return [self._by_words(query, k, among) for query in queries]
+        vectors = embed_all(self._embedder, queries, "query")
+        if mode == "semantic":
+            return [self._by_vector(vector, k, among) for vector in vectors]
+        return [
+            self._by_both(query, vector, k, among)
+            for query, vector in zip(queries, vectors, strict=True)
+        ]
+
+    def _by_words(self, query: str, k: int, among: IdArray | None) -> list[Hit]:
+        def read(depth: int) -> _Candidates:
+            ranking = self._words.rank(query, depth, among=among)
+            return _single(ranking, "lexical", depth)
+
+        return self._best(read, k, depth=k)
+
+    def _by_vector(self, vector: FloatVector, k: int, among: IdArray | None) -> list[Hit]:
+        def read(depth: int) -> _Candidates:
+            ranking = self._vectors.rank(vector, depth, among=among)
+            return _single(ranking, "semantic", depth)
+
+        return self._best(read, k, depth=k)
+
+    def _by_both(self, query: str, vector: FloatVector, k: int, among: IdArray | None) -> list[Hit]:
+        def read(depth: int) -> _Candidates:
+            semantic = self._vectors.rank(vector, depth, among=among)
+            lexical = self._words.rank(query, depth, among=among)
+            combined = combine(
+                semantic,
+                lexical,
+                depth=depth,
+                semantic_scores=lambda ids: self._vectors.scores(vector, ids),
+                lexical_scores=lambda ids: self._words.scores(query, ids),
+                semantic_weight=self._semantic_weight,
+            )
+            ranks = {"semantic_rank": _ranks(semantic), "lexical_rank": _ranks(lexical)}
+
+            def details(index: int) -> dict[str, float]:
+                said: dict[str, float] = {}
+                if not np.isnan(combined.semantic[index]):
+                    said["semantic"] = float(combined.semantic[index])
+                if combined.lexical[index] > 0:
+                    said["lexical"] = float(combined.lexical[index])
+                passage_id = int(combined.ids[index])
+                said.update({name: r[passage_id] for name, r in ranks.items() if passage_id in r})
+                return said
+
+            return _Candidates(
+                ids=combined.ids[: combined.settled],
+                scores=combined.scores[: combined.settled],
+                details=details,
+                complete=len(semantic.ids) < depth and len(lexical.ids) < depth,
+            )
+
+        return self._best(read, k, depth=max(FIRST_DEPTH, 2 * k))
+
+    def _best(self, read: Callable[[int], _Candidates], k: int, depth: int) -> list[Hit]:
+        """The first k candidates that are alive, reading deeper until there are as many."""
+        while True:
+            candidates = read(depth)
+            alive = self._alive(candidates.ids, k)
+            if len(alive) >= k or candidates.complete:
+                return [
+                    Hit(
+                        passage=stored.passage,
+                        rank=rank,
+                        score=float(candidates.scores[index]),
+                        scores=candidates.details(index),
+                        title=stored.title,
+                    )
+                    for rank, (index, stored) in enumerate(alive, 1)
+                ]
+            depth *= DEEPER
+
+    def _alive(self, ids: IdArray, k: int) -> list[tuple[int, StoredPassage]]:
+        """(position, passage) of the first k ids that the store's generation has."""
+        alive: list[tuple[int, StoredPassage]] = []
+        for start in range(0, len(ids), k):
+            batch = ids[start : start + k].tolist()
+            found = self._store.passages(batch)
+            alive += [(start + i, found[one]) for i, one in enumerate(batch) if one in found]
+            if len(alive) >= k:
+                break
+        return alive[:k]
+
+
+def _single(ranking: Ranking, name: str, depth: int) -> _Candidates:
+    """One list is in final order as it is."""
+    return _Candidates(
+        ids=ranking.ids,
+        scores=ranking.scores,
+        details=lambda index: {name: float(ranking.scores[index]), f"{name}_rank": index + 1},
+        complete=len(ranking.ids) < depth,
+    )
+
+
+def _ranks(ranking: Ranking) -> dict[int, int]:
+    return {passage_id: rank for rank, passage_id in enumerate(ranking.ids.tolist(), 1)}
+
+
+def _check_queries(queries: Sequence[object]) -> None:
+    if isinstance(queries, str):
+        raise InvalidArgument("queries is one string: give a list of them, or use search")
+    for query in queries:
+        if not isinstance(query, str):
+            raise InvalidArgument(f"a query of type {type(query).__name__}: give a string")
+        if not query.strip():
+            raise InvalidArgument("the query is blank: ask something")
+
+
+def _check_k(k: object) -> None:
+    if isinstance(k, bool) or not isinstance(k, int):
+        raise InvalidArgument(f"k={k!r}: give a whole number of hits, 1 or more")
+    if k < 1:
+        raise InvalidArgument(f"k={k}: ask for 1 hit or more")
+
+
+def _check_mode(mode: str) -> None:
+    modes = get_args(Mode)
+    if mode not in modes:
+        raise InvalidArgument(f"mode={mode!r}: choose one of {', '.join(modes)}")
+
+
+def _check_where(where: object) -> None:
+    if where is None:
+        return
+    if not isinstance(where, Mapping):
+        raise InvalidArgument(
+            f"where of type {type(where).__name__}: give conditions as {{'source': 'guides/*'}}"
+        )
+    for key, value in where.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise InvalidArgument(
+                f"where has {key!r}: {value!r}, but a condition is a name and a glob, both strings"
+            )
+
+
+def _check_available(*, rerank: str | None, min_relevance: float | None, explain: bool) -> None:
+    for name, asked in (
+        ("rerank", rerank is not None),
+        ("min_relevance", min_relevance is not None),
+        ("explain", explain),
+    ):
+        if asked:
+            raise InvalidArgument(f"{name} is not available in this version: leave it out")
