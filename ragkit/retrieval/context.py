@@ -1,0 +1,254 @@
+"""Hits become text for an LLM: numbered, cited, fenced, and within a budget of tokens.
+
+Separate passages come first, since at a fixed budget they answer more than wider ones do; only what
+they leave of the budget goes into widening the best of them to their neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ragkit.errors import InvalidArgument
+from ragkit.models.tokens import count_tokens
+from ragkit.records import Citation, Context, Hit
+from ragkit.retrieval.excerpts import FORMATS, Excerpt, Format, Layout, layout_of
+from ragkit.storage.seam import PassageStore, StoredPassage
+
+__all__ = ["hits_to_fill", "pack"]
+
+# Neighbours are joined into one excerpt unless more blank text than this lies between them.
+LARGEST_GAP_CHARACTERS = 200
+# What a short passage takes with its heading line: how many hits a budget can hold at most.
+TOKENS_OF_A_SHORT_EXCERPT = 50
+FEWEST_HITS = 10
+
+NOTHING_FOUND = "No passage in the documents was found for this question."
+NOTHING_FITS = "Passages were found, but none of them fits in {} tokens."
+
+
+def hits_to_fill(max_tokens: int) -> int:
+    """How many hits to search for, so that ``pack`` can fill the budget with separate passages."""
+    return max(FEWEST_HITS, max_tokens // TOKENS_OF_A_SHORT_EXCERPT)
+
+
+def pack(
+    hits: Sequence[Hit],
+    *,
+    store: PassageStore,
+    max_tokens: int = 3000,
+    format: Format = "markdown",  # noqa: A002 - the name is part of the public contract
+) -> Context:
+    """Pack the best of the hits, and then what stands around them, into a budget of tokens.
+
+    Hits are taken in their order while they fit, each text once; passages that touch or overlap
+    are joined. Sources come in the order of their best hit, and inside a source everything is in
+    document order. What is quoted is ``document.text[citation.start:citation.end]`` exactly.
+    Without hits, or when none fits, the text says so (or is empty, if even that does not fit) and
+    there are no citations.
+
+    Args:
+        hits: Best first.
+        store: The generation that the hits are of; hits that it does not have are left out.
+        max_tokens: Most cl100k tokens of the whole text, markup included.
+        format: ``markdown``, ``xml`` or ``json``.
+
+    Raises:
+        InvalidArgument: max_tokens is below 1, or the format is unknown.
+    """
+    _check(max_tokens, format)
+    layout = layout_of(format)
+    packing = _Packing(store=store, layout=layout, left=max_tokens - count_tokens(layout.frame))
+    stored = store.passages([hit.passage.id for hit in hits])
+    found = [stored[hit.passage.id] for hit in hits if hit.passage.id in stored]
+    chosen = [passage for passage in _each_text_once(found) if packing.add(passage)]
+    _widen(packing, chosen)
+    while packing.steps:
+        # Tokens of parts do not always add up to those of the whole; only the whole counts.
+        excerpts = packing.excerpts()
+        text = layout.render(excerpts)
+        tokens = count_tokens(text)
+        if tokens <= max_tokens:
+            citations = tuple(_citation(n, excerpt) for n, excerpt in enumerate(excerpts, 1))
+            return Context(text=text, tokens=tokens, citations=citations)
+        packing.undo()
+    note = layout.note(NOTHING_FITS.format(max_tokens) if found else NOTHING_FOUND)
+    tokens = count_tokens(note)
+    return Context(text=note, tokens=tokens) if tokens <= max_tokens else Context(text="", tokens=0)
+
+
+def _check(max_tokens: object, format_: object) -> None:
+    if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
+        raise InvalidArgument(
+            f"max_tokens={max_tokens!r}: give a whole number of tokens, 1 or more"
+        )
+    if format_ not in FORMATS:
+        raise InvalidArgument(f"format={format_!r}: choose one of {', '.join(FORMATS)}")
+
+
+def _each_text_once(found: Sequence[StoredPassage]) -> Iterator[StoredPassage]:
+    """The passages that have something to quote, without copies of one already seen."""
+    seen: set[bytes] = set()
+    for stored in found:
+        if stored.passage.text.strip() and stored.text_key not in seen:
+            seen.add(stored.text_key)
+            yield stored
+
+
+@dataclass(slots=True, kw_only=True)
+class _Packing:
+    """What has been chosen so far, and what is left of the budget.
+
+    Attributes:
+        store: Where text between passages comes from.
+        layout: Decides what an excerpt costs.
+        left: Tokens not spent yet, by the sum of the parts.
+        chosen: Passages of each document in document order; documents in the order of their best.
+        steps: (document, what was chosen of it before), oldest first.
+    """
+
+    store: PassageStore
+    layout: Layout
+    left: int
+    chosen: dict[int, tuple[StoredPassage, ...]] = field(default_factory=dict)
+    steps: list[tuple[int, tuple[StoredPassage, ...]]] = field(default_factory=list)
+    _tokens: dict[str, int] = field(default_factory=dict)
+    _joined: dict[tuple[int, ...], Excerpt] = field(default_factory=dict)
+
+    def has(self, stored: StoredPassage) -> bool:
+        """Whether the passage is chosen already."""
+        return any(
+            other.ordinal == stored.ordinal for other in self.chosen.get(stored.document_id, ())
+        )
+
+    def add(self, stored: StoredPassage) -> bool:
+        """Choose a passage if it fits; whether it was."""
+        if self.has(stored):
+            return False
+        before = self.chosen.get(stored.document_id, ())
+        after = tuple(sorted((*before, stored), key=lambda one: one.ordinal))
+        cost = self._cost(after) - self._cost(before)
+        if cost > self.left:
+            return False
+        self.steps.append((stored.document_id, before))
+        self.chosen[stored.document_id] = after
+        self.left -= cost
+        return True
+
+    def undo(self) -> None:
+        """Take the last choice back; what it cost stays spent, for it was underestimated."""
+        document_id, before = self.steps.pop()
+        if before:
+            self.chosen[document_id] = before
+        else:
+            del self.chosen[document_id]
+
+    def excerpts(self) -> list[Excerpt]:
+        """In the order in which they are shown."""
+        return [self._excerpt(run) for chosen in self.chosen.values() for run in _runs(chosen)]
+
+    def _cost(self, chosen: tuple[StoredPassage, ...]) -> int:
+        """Tokens, from those of each passage alone, so that a long run is not counted anew."""
+        return sum(self._cost_of_run(run) for run in _runs(chosen))
+
+    def _cost_of_run(self, run: Sequence[StoredPassage]) -> int:
+        cost = self._count(self.layout.piece(_joined(run[:1], self.store)))
+        for left, right in pairwise(run):
+            gap = max(0, right.passage.start - left.passage.end)
+            cost += gap + self._count(self.layout.body(right.passage.text))
+        return cost
+
+    def _count(self, text: str) -> int:
+        if text not in self._tokens:
+            self._tokens[text] = count_tokens(text)
+        return self._tokens[text]
+
+    def _excerpt(self, run: Sequence[StoredPassage]) -> Excerpt:
+        key = (run[0].document_id, *(one.ordinal for one in run))
+        if key not in self._joined:
+            self._joined[key] = _joined(run, self.store)
+        return self._joined[key]
+
+
+def _runs(chosen: Sequence[StoredPassage]) -> Iterator[list[StoredPassage]]:
+    """Passages of one document, in order, grouped into those that touch or overlap."""
+    run: list[StoredPassage] = []
+    for stored in chosen:
+        if run and not _touch(run[-1], stored):
+            yield run
+            run = []
+        run.append(stored)
+    if run:
+        yield run
+
+
+def _touch(left: StoredPassage, right: StoredPassage) -> bool:
+    gap = right.passage.start - left.passage.end
+    return gap <= 0 or (right.ordinal == left.ordinal + 1 and gap <= LARGEST_GAP_CHARACTERS)
+
+
+def _joined(run: Sequence[StoredPassage], store: PassageStore) -> Excerpt:
+    first = run[0]
+    start, end = first.passage.start, max(one.passage.end for one in run)
+    text = first.passage.text if len(run) == 1 else store.span(first.document_id, start, end)
+    return Excerpt(
+        passage=first.passage,
+        title=first.title,
+        end=end,
+        text=text,
+        headings=_shared([one.passage.headings for one in run]),
+    )
+
+
+def _shared(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The headings that all of the passages stand under."""
+    shared: list[str] = []
+    for level in zip(*paths, strict=False):
+        if len(set(level)) > 1:
+            break
+        shared.append(level[0])
+    return tuple(shared)
+
+
+@dataclass(slots=True)
+class _Edge:
+    """Where an excerpt may grow next, on one side: the ordinal and the step away from the hit."""
+
+    hit: StoredPassage
+    ordinal: int
+    step: int
+
+
+def _widen(packing: _Packing, hits: Sequence[StoredPassage]) -> None:
+    """Give what is left to the neighbours, the best hit first, one ring around all at a time.
+
+    A neighbour under other headings is about something else, and ends the growth on its side.
+    """
+    edges = [_Edge(hit, hit.ordinal + step, step) for hit in hits for step in (1, -1)]
+    while edges and packing.left > 0:
+        edges = [edge for edge in edges if _grow(packing, edge)]
+
+
+def _grow(packing: _Packing, edge: _Edge) -> bool:
+    """Take the passage at the edge; whether the edge may be tried again further out."""
+    found = packing.store.siblings(edge.hit.document_id, edge.ordinal, edge.ordinal)
+    if not found or found[0].passage.headings != edge.hit.passage.headings:
+        return False
+    if not packing.has(found[0]) and not packing.add(found[0]):
+        return False
+    edge.ordinal += edge.step
+    return True
+
+
+def _citation(number: int, excerpt: Excerpt) -> Citation:
+    return Citation(
+        number=number,
+        root=excerpt.passage.root,
+        source=excerpt.passage.source,
+        page=excerpt.passage.page,
+        line=excerpt.passage.line,
+        start=excerpt.passage.start,
+        end=excerpt.end,
+        headings=excerpt.headings,
+    )
