@@ -1,0 +1,366 @@
+"""One stream of texts through one server: batches out, checked vectors back, failures decided.
+
+All state of a stream belongs to the thread that reads it; worker threads only send one request and
+parse one reply. So no lock guards a stream, and what happens next is decided in one place.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from queue import Empty, SimpleQueue
+from typing import Final
+
+import numpy as np
+
+from ragkit.embedding.batches import Batcher, BatchLimits
+from ragkit.embedding.budget import Budget
+from ragkit.embedding.failures import BadReply, NoReply
+from ragkit.embedding.jobs import Bill, Job
+from ragkit.embedding.pace import Pace
+from ragkit.embedding.policy import (
+    Attempt,
+    Decision,
+    DropDimensions,
+    Failure,
+    Policy,
+    Reject,
+    Shrink,
+    Split,
+    Stop,
+    Wait,
+)
+from ragkit.embedding.seam import EmbeddedBatch
+from ragkit.embedding.transport import RawReply, Transport
+from ragkit.embedding.wire import Reply, RequestForm, build_request, parse_reply
+from ragkit.errors import BudgetSpent, ConfigurationError, RagkitError
+
+__all__ = ["Server", "Stream"]
+
+# Requests in flight when a stream is abandoned are waited for so long, and then left to themselves.
+_GRACE_S: Final = 10.0
+_MONEY_POLL_S: Final = 0.05
+# Refusals that name no text, in a row, until the server is taken to refuse everything.
+_SUSPECTS_UNPROVEN: Final = 8
+_SUSPECTS_PROVEN: Final = 64
+
+
+@dataclass(slots=True, kw_only=True)
+class Server:
+    """A server, and what is learnt about it; shared by all streams of an embedder.
+
+    Attributes:
+        transport: Connections.
+        policy: What to do about failures.
+        pace: When to send, and how much at once.
+        limits: When a batch is full.
+        dimensions: Width that was asked for.
+        sends_dimensions: Whether requests name it; servers refuse it for models of one width.
+        width: Of the first answer; all later ones must have it.
+    """
+
+    transport: Transport
+    policy: Policy
+    pace: Pace
+    limits: BatchLimits
+    dimensions: int | None = None
+    sends_dimensions: bool = True
+    width: int | None = None
+
+
+_Outcome = Reply | Failure
+
+
+class Stream:
+    """The answers to one stream of texts, as ``Embedder.embed`` promises them."""
+
+    def __init__(
+        self, server: Server, *, form: RequestForm, batcher: Batcher, budget: Budget | None
+    ) -> None:
+        self._server = server
+        self._form = form
+        self._batcher = batcher
+        self._budget = budget
+        self._pool = ThreadPoolExecutor(server.pace.most_at_once, thread_name_prefix="ragkit-embed")
+        self._in_flight: dict[Future[_Outcome], Job] = {}
+        self._done: SimpleQueue[Future[_Outcome]] = SimpleQueue()
+        self._again: list[Job] = []
+        self._suspects: list[tuple[int, str]] = []
+        self._suspicion: RagkitError | None = None
+        self._leftover = Bill()
+        self._stop: Exception | None = None
+        self._exhausted = False
+        self._short_of_money = False
+
+    def batches(self) -> Iterator[EmbeddedBatch]:
+        """Answered batches, in any order.
+
+        When the work must stop, answers in flight are waited for and yielded first: they are paid.
+
+        Raises:
+            EmbeddingError: The rest cannot be embedded.
+            ConfigurationError: The budget cannot be kept, since the server states no cost.
+        """
+        try:
+            while True:
+                self._fill()
+                yield from self._refused()
+                if not self._in_flight and (self._stop is not None or not self._has_work()):
+                    break
+                job, outcome = self._next_outcome()
+                if job is None or outcome is None:
+                    continue
+                batch = self._settle(job, outcome)
+                if batch is not None:
+                    # Before the consumer has it: the server works while the consumer does.
+                    self._fill()
+                    yield batch
+            yield from self._last()
+            if self._stop is not None:
+                raise self._stop
+        finally:
+            self._close()
+
+    def _has_work(self) -> bool:
+        return bool(self._again) or not self._exhausted
+
+    def _fill(self) -> None:
+        self._short_of_money = False
+        while self._stop is None and len(self._in_flight) < self._server.pace.at_once:
+            if self._server.pace.wait_s() > 0:
+                return
+            job = self._next_job()
+            if job is None:
+                return
+            if self._budget is not None:
+                promised = self._budget.reserve(job.size_bytes)
+                if promised is None:
+                    self._out_of_budget(job, self._budget)
+                    return
+                job.promised_usd = promised
+            self._send(job)
+
+    def _next_job(self) -> Job | None:
+        now_s = time.monotonic()
+        for position, job in enumerate(self._again):
+            if job.ready_at_s <= now_s:
+                return self._again.pop(position)
+        if not self._has_room():
+            return None
+        learning = self._budget is not None and not self._budget.knows_price
+        try:
+            entries = self._batcher.next_batch(1 if learning else None)
+        except Exception as error:  # noqa: BLE001 - the caller's own error, raised to the caller
+            # once the answers in flight, which are paid for, have been handed over.
+            self._stop = error
+            return None
+        self._exhausted = not entries
+        return Job(entries=entries) if entries else None
+
+    def _has_room(self) -> bool:
+        # Batches that wait for another attempt count, or a failing server would be read ahead of
+        # without end.
+        taken = len(self._in_flight) + len(self._again)
+        return not self._exhausted and taken < self._server.pace.at_once
+
+    def _out_of_budget(self, job: Job, budget: Budget) -> None:
+        self._again.insert(0, job)
+        self._short_of_money = True
+        if not self._in_flight and not budget.has_promises:
+            self._stop = BudgetSpent(
+                f"stopped before passing max_cost_usd={budget.max_cost_usd} (spent "
+                f"{budget.spent_usd}): raise it and run again to continue"
+            )
+
+    def _send(self, job: Job) -> None:
+        server = self._server
+        job.dimensions_sent = server.dimensions is not None and server.sends_dimensions
+        job.attempts += 1
+        job.bill.requests += 1
+        form = replace(self._form, dimensions=server.dimensions if job.dimensions_sent else None)
+        width = server.dimensions if server.width is None else server.width
+        texts = [entry.text for entry in job.entries]
+        future = self._pool.submit(_ask, server.transport, texts, form, width)
+        self._in_flight[future] = job
+        future.add_done_callback(self._done.put)
+
+    def _next_outcome(self) -> tuple[Job | None, _Outcome | None]:
+        try:
+            future = self._done.get(timeout=self._idle_s())
+        except Empty:
+            return None, None
+        return self._in_flight.pop(future), future.result()
+
+    def _idle_s(self) -> float | None:
+        """How long nothing can be sent; None when only an answer can change that."""
+        full = len(self._in_flight) >= self._server.pace.at_once
+        if self._in_flight and (full or self._stop is not None or self._short_of_money):
+            return None
+        if self._short_of_money:
+            # Another stream of the same budget has requests in flight, whose cost is not known yet.
+            return _MONEY_POLL_S
+        waits = [job.ready_at_s - time.monotonic() for job in self._again]
+        if self._has_room():
+            waits.append(0.0)
+        if not waits:
+            return None
+        return max(min(waits), self._server.pace.wait_s(), 0.001)
+
+    def _settle(self, job: Job, outcome: _Outcome) -> EmbeddedBatch | None:
+        self._charge(job, outcome)
+        server = self._server
+        if isinstance(outcome, Reply):
+            width = outcome.vectors.shape[1]
+            if server.width is None:
+                server.width = width
+            if server.width == width:
+                server.pace.answered()
+                return self._answered(job, outcome)
+            reason = f"vectors of {width} numbers instead of {server.width}"
+            outcome = BadReply(reason=reason, width=width)
+        if self._stop is not None:
+            self._write_off(job)
+            return None
+        attempt = Attempt(
+            number=job.attempts,
+            limited=job.limited,
+            size=len(job.entries),
+            waited_s=job.waited_s,
+            dimensions=server.dimensions,
+            dimensions_sent=job.dimensions_sent,
+            reached=server.width is not None,
+            now_s=time.time(),
+        )
+        decision = server.policy.decide(outcome, attempt)
+        return self._obey(decision, job, outcome)
+
+    def _charge(self, job: Job, outcome: _Outcome) -> None:
+        charged = Decimal(0)
+        if isinstance(outcome, Reply | BadReply):
+            charged = outcome.cost_usd or Decimal(0)
+            job.bill.tokens += outcome.tokens or 0
+            job.bill.cost_usd += charged
+        if self._budget is not None:
+            answered = isinstance(outcome, Reply)
+            self._budget.settle(job.promised_usd, charged, job.size_bytes if answered else 0)
+            if isinstance(outcome, Reply) and outcome.cost_usd is None and self._stop is None:
+                self._stop = ConfigurationError(
+                    f"max_cost_usd cannot be kept: {self._server.policy.target.url} does not say "
+                    "what it charges; leave it out and watch the cost there"
+                )
+
+    def _answered(self, job: Job, reply: Reply) -> EmbeddedBatch:
+        failed, self._suspects = tuple(self._suspects), []
+        return EmbeddedBatch(
+            indexes=tuple(entry.index for entry in job.entries),
+            vectors=reply.vectors,
+            tokens=job.bill.tokens,
+            cost_usd=job.bill.cost_usd,
+            requests=job.bill.requests,
+            provider=reply.provider,
+            failed=failed,
+        )
+
+    def _obey(self, decision: Decision, job: Job, failure: Failure) -> EmbeddedBatch | None:
+        now_s = time.monotonic()
+        match decision:
+            case Wait(seconds=seconds, everyone=everyone):
+                if everyone:
+                    self._server.pace.refused(seconds)
+                    job.limited += 1
+                    job.attempts -= 1
+                else:
+                    job.limited = 0
+                job.waited_s += seconds
+                job.ready_at_s = now_s + seconds
+                self._again.append(job)
+            case Split(seconds=seconds, keep_attempts=keep):
+                job.waited_s += seconds
+                half = (len(job.entries) + 1) // 2
+                attempts = job.attempts if keep else 0
+                self._again += job.parts(half, attempts=attempts, ready_at_s=now_s + seconds)
+            case Shrink(limit=limit):
+                self._server.limits.at_most(limit)
+                self._again += job.parts(limit)
+            case DropDimensions():
+                self._server.sends_dimensions = False
+                job.attempts = 0
+                self._again.append(job)
+            case Reject():
+                return self._rejected(decision, job)
+            case Stop(error=error):
+                self._halt(error, failure, job)
+        return None
+
+    def _rejected(self, decision: Reject, job: Job) -> EmbeddedBatch | None:
+        refused = (job.entries[0].index, decision.reason)
+        if decision.certain:
+            return self._without_vectors(job.bill.take(), (refused,))
+        self._write_off(job)
+        self._suspects.append(refused)
+        self._suspicion = decision.otherwise
+        proven = self._server.width is not None
+        if len(self._suspects) >= (_SUSPECTS_PROVEN if proven else _SUSPECTS_UNPROVEN):
+            self._stop = decision.otherwise
+        return None
+
+    def _halt(self, error: RagkitError, failure: Failure, job: Job) -> None:
+        self._write_off(job)
+        self._stop = error
+        if isinstance(failure, NoReply):
+            error.__cause__ = failure.cause
+
+    def _write_off(self, job: Job) -> None:
+        lost = job.bill.take()
+        self._leftover.requests += lost.requests
+        self._leftover.tokens += lost.tokens
+        self._leftover.cost_usd += lost.cost_usd
+
+    def _refused(self) -> Iterator[EmbeddedBatch]:
+        refused, self._batcher.refused = tuple(self._batcher.refused), []
+        if refused:
+            yield self._without_vectors(Bill(), refused)
+
+    def _last(self) -> Iterator[EmbeddedBatch]:
+        for job in self._again:
+            self._write_off(job)
+        if self._stop is None and self._suspects and self._server.width is None:
+            # Every text was refused, and not one was named as the cause.
+            self._stop = self._suspicion
+        suspects = tuple(self._suspects) if self._stop is None else ()
+        bill = self._leftover.take()
+        if suspects or bill.requests or bill.cost_usd:
+            yield self._without_vectors(bill, suspects)
+
+    def _without_vectors(self, bill: Bill, failed: tuple[tuple[int, str], ...]) -> EmbeddedBatch:
+        return EmbeddedBatch(
+            indexes=(),
+            vectors=np.empty((0, self._server.width or 0), np.float32),
+            tokens=bill.tokens,
+            cost_usd=bill.cost_usd,
+            requests=bill.requests,
+            failed=failed,
+        )
+
+    def _close(self) -> None:
+        self._pool.shutdown(wait=not self._in_flight, cancel_futures=True)
+        wait(self._in_flight, timeout=_GRACE_S)
+        for future, job in self._in_flight.items():
+            finished = future.done() and not future.cancelled() and future.exception() is None
+            if finished:
+                self._charge(job, future.result())
+            elif self._budget is not None:
+                self._budget.settle(job.promised_usd, Decimal(0), 0)
+        self._in_flight.clear()
+
+
+def _ask(transport: Transport, texts: list[str], form: RequestForm, width: int | None) -> _Outcome:
+    answer = transport.post("/embeddings", build_request(texts, form), expected=len(texts))
+    if isinstance(answer, RawReply):
+        return parse_reply(
+            answer.status, answer.headers, answer.body, expected=len(texts), width=width
+        )
+    return answer

@@ -1,0 +1,69 @@
+"""What a stream keeps about each batch between its attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from ragkit.embedding.batches import Entry
+
+__all__ = ["Bill", "Job"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Bill:
+    """What requests cost, kept until somebody can be told."""
+
+    requests: int = 0
+    tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+
+    def take(self) -> Bill:
+        """What is on it, once: it is empty afterwards."""
+        taken = replace(self)
+        self.requests, self.tokens, self.cost_usd = 0, 0, Decimal(0)
+        return taken
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Job:
+    """A batch on its way to an answer.
+
+    Attributes:
+        entries: Its texts.
+        attempts: Requests sent, refusals for the rate left out.
+        limited: Refusals for the rate in a row.
+        waited_s: Waits between its attempts, in all.
+        ready_at_s: When it may be sent again, on the monotonic clock.
+        promised_usd: What the budget has put aside for the request in flight.
+        dimensions_sent: Whether that request names the width.
+        bill: What all its requests cost.
+    """
+
+    entries: list[Entry]
+    attempts: int = 0
+    limited: int = 0
+    waited_s: float = 0.0
+    ready_at_s: float = 0.0
+    promised_usd: Decimal = Decimal(0)
+    dimensions_sent: bool = False
+    bill: Bill = field(default_factory=Bill)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its texts, in the body of a request."""
+        return sum(entry.size_bytes for entry in self.entries)
+
+    def parts(self, size: int, *, attempts: int = 0, ready_at_s: float = 0.0) -> list[Job]:
+        """The same texts in jobs of at most *size*; the first takes over the bill."""
+        jobs = [
+            Job(
+                entries=self.entries[start : start + size],
+                attempts=attempts,
+                waited_s=self.waited_s,
+                ready_at_s=ready_at_s,
+            )
+            for start in range(0, len(self.entries), size)
+        ]
+        jobs[0].bill = self.bill
+        return jobs

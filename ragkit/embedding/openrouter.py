@@ -1,0 +1,228 @@
+"""Vectors from OpenRouter, or from any other server with an OpenAI-compatible embeddings API."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from ragkit.config import OPENROUTER_URL, Secret, key_for
+from ragkit.embedding.batches import Batcher, BatchLimits
+from ragkit.embedding.budget import Budget
+from ragkit.embedding.client import Server, Stream
+from ragkit.embedding.complaints import Target
+from ragkit.embedding.pace import Pace
+from ragkit.embedding.policy import Policy
+from ragkit.embedding.seam import (
+    EmbeddedBatch,
+    FloatMatrix,
+    FloatVector,
+    Role,
+    embed_all,
+    embed_one,
+)
+from ragkit.embedding.transport import Transport, checked_base_url, checked_key
+from ragkit.embedding.waits import Patience
+from ragkit.embedding.wire import RequestForm
+from ragkit.errors import ConfigurationError, InvalidArgument, MissingKey
+from ragkit.models.catalogue import fingerprint, profile
+from ragkit.models.fingerprint import Fingerprint
+
+__all__ = ["OpenRouterEmbedder"]
+
+_OPENROUTER_HOST: Final = "openrouter.ai"
+_INPUTS_AT_OPENROUTER: Final = 96
+# Text Embeddings Inference, a common server, takes 32 unless told otherwise.
+_INPUTS_ELSEWHERE: Final = 32
+_ROUTING_KEYS: Final = frozenset(
+    {
+        "allow_fallbacks",
+        "data_collection",
+        "enforce_distillable_text",
+        "ignore",
+        "max_price",
+        "only",
+        "order",
+        "preferred_max_latency",
+        "preferred_min_throughput",
+        "quantizations",
+        "require_parameters",
+        "sort",
+        "zdr",
+    }
+)
+
+
+class OpenRouterEmbedder:
+    """An ``Embedder`` over HTTP, for many threads, inside a running event loop, and after a fork.
+
+    Args:
+        model: ``author/slug`` at OpenRouter, or the name that the server at *base_url* knows.
+        api_key: Instead of the one in the environment.
+        base_url: Root of another API, up to and without ``/embeddings``; None for OpenRouter.
+        dimensions: Width to cut vectors to, for models that can be cut; None for the native width.
+        provider: OpenRouter's routing object. Pin a provider for vectors that never vary.
+        input_type: (query, document) values of ``input_type``; None for what the catalogue says.
+        user: The end user's identifier, for the server's logs.
+        timeout_s: Longest wait for one reply.
+        concurrency: Most requests in flight at once.
+        max_cost_usd: Most that this embedder may spend in its life; ``with_budget`` for one run.
+        patience: How long to go on trying when the server fails.
+
+    Raises:
+        MissingKey: OpenRouter without a key.
+        ConfigurationError: A value that no server could take.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        api_key: str | Secret | None = None,
+        base_url: str | None = None,
+        dimensions: int | None = None,
+        provider: Mapping[str, object] | None = None,
+        input_type: tuple[str, str] | None = None,
+        user: str | None = None,
+        timeout_s: float = 120.0,
+        concurrency: int = 16,
+        max_cost_usd: Decimal | float | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        url = OPENROUTER_URL if base_url is None else checked_base_url(base_url)
+        at_openrouter = urlsplit(url).hostname == _OPENROUTER_HOST
+        _check(model, dimensions, provider if at_openrouter else None)
+        if concurrency < 1 or not timeout_s > 0:
+            raise ConfigurationError("concurrency and timeout_s of an embedder must be above 0")
+        self._profile = profile(model)
+        self._fingerprint = fingerprint(
+            self._profile, dimensions=dimensions, provider=provider, input_type=input_type
+        )
+        self._form = RequestForm(model=model, provider=provider, user=user)
+        self._budget = None if max_cost_usd is None else Budget(Decimal(str(max_cost_usd)))
+        key_variable = "OPENROUTER_API_KEY" if at_openrouter else "RAGKIT_API_KEY"
+        starts_at = _INPUTS_AT_OPENROUTER if at_openrouter else _INPUTS_ELSEWHERE
+        self._server = Server(
+            transport=Transport(
+                url,
+                key=_key(api_key, base_url, key_variable, needed=at_openrouter),
+                timeout_s=timeout_s,
+                most_at_once=concurrency,
+            ),
+            policy=Policy(
+                target=Target(model=model, url=url, key_variable=key_variable),
+                patience=patience or Patience(),
+                jitter=random.Random(),  # noqa: S311 - spreads retries, guards nothing
+            ),
+            pace=Pace(concurrency),
+            limits=BatchLimits(inputs=min(starts_at, self._profile.batch_inputs or starts_at)),
+            dimensions=dimensions,
+            # Servers refuse it for models that cannot be cut, even when it states their width.
+            sends_dimensions=dimensions != self._profile.dimensions,
+        )
+
+    def __repr__(self) -> str:
+        target = self._server.policy.target
+        return f"OpenRouterEmbedder({target.model!r}, base_url={target.url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What decides the vectors; two embedders with equal ones make the same vectors."""
+        return self._fingerprint
+
+    @property
+    def max_tokens(self) -> int:
+        """Most tokens of this model that one text may have, prompts not counted."""
+        return self._profile.max_tokens
+
+    @property
+    def budget(self) -> Budget | None:
+        """What this embedder may still spend."""
+        return self._budget
+
+    def with_budget(self, budget: Budget | None) -> Self:
+        """The same embedder, with its connections and all it has learnt, on another budget."""
+        other = copy.copy(self)
+        other._budget = budget
+        return other
+
+    def embed(self, inputs: Iterable[str], *, role: Role) -> Iterator[EmbeddedBatch]:
+        """Embed a stream of texts; see ``Embedder.embed``.
+
+        A batch without rows may come: it reports refused texts, or costs of requests in vain.
+
+        Raises:
+            AuthenticationFailed: The server refuses the key.
+            OutOfCredit: The account has no money left.
+            BudgetSpent: The next request would pass the budget.
+            ModelUnavailable: The server does not serve the model, or not on these terms.
+            RequestRejected: The server takes no such request, whatever the text.
+            ServerUnreachable: No answer, after all attempts.
+            MalformedReply: No usable answer, after all attempts.
+            ConfigurationError: A budget was set and the server does not say what it charges.
+        """
+        if isinstance(inputs, str):
+            raise InvalidArgument("embed takes several texts: put the one text into a list")
+        mark = self._fingerprint
+        query = role == "query"
+        prompt = mark.query_prompt if query else mark.document_prompt
+        input_type = mark.query_input_type if query else mark.document_input_type
+        stream = Stream(
+            self._server,
+            form=replace(self._form, input_type=input_type),
+            batcher=Batcher(inputs, prompt=prompt, limits=self._server.limits),
+            budget=self._budget,
+        )
+        return stream.batches()
+
+    def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
+        """float32 (n, d), unit rows in the order of *texts*; raises InputRejected."""
+        return embed_all(self, texts, "document")
+
+    def embed_query(self, text: str) -> FloatVector:
+        """float32 (d,), unit length; raises InputRejected."""
+        return embed_one(self, text)
+
+    def close(self) -> None:
+        """Close the connections; twice is as good as once."""
+        self._server.transport.close()
+
+
+def _check(model: str, dimensions: int | None, provider: Mapping[str, object] | None) -> None:
+    if not model.strip():
+        raise ConfigurationError("the model's name is blank: name one, such as baai/bge-m3")
+    if dimensions is not None and (isinstance(dimensions, bool) or dimensions < 1):
+        raise ConfigurationError(f"dimensions={dimensions!r} must be a whole number from 1 on")
+    unknown = sorted(set(provider or ()) - _ROUTING_KEYS)
+    if unknown:
+        raise ConfigurationError(
+            f"provider has no key {unknown[0]!r}: the keys are {', '.join(sorted(_ROUTING_KEYS))}"
+        )
+
+
+def _key(
+    given: str | Secret | None, base_url: str | None, variable: str, *, needed: bool
+) -> Secret | None:
+    key = Secret(given) if isinstance(given, str) else given
+    key = key_for(base_url) if key is None else key
+    if key is not None:
+        return checked_key(key)
+    if needed:
+        raise MissingKey(f"OpenRouter needs a key: set {variable}, or use the embedded model")
+    return None

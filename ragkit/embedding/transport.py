@@ -1,0 +1,207 @@
+"""The edge: the one place that speaks HTTP, and the one that knows httpx."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import ipaddress
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from ragkit.config import Secret
+from ragkit.embedding.failures import BadReply, NoReply, excerpt
+from ragkit.errors import ConfigurationError
+
+__all__ = ["RawReply", "Transport", "checked_base_url", "checked_key"]
+
+_CONNECT_TIMEOUT_S: Final = 10.0
+# 4096 numbers of 25 characters, twice over; a body beyond that is no answer.
+_LARGEST_VECTOR_BYTES: Final = 262_144
+_LARGEST_REST_BYTES: Final = 1_048_576
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawReply:
+    """A reply as it came, uncompressed, without the key."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Transport:
+    """Pooled connections to one server. Any thread may post; a fork gets connections of its own.
+
+    The client of httpx in threads measured faster than its asynchronous one. Redirects are not
+    followed: texts and key go to the base URL and nowhere else.
+    """
+
+    def __init__(
+        self, base_url: str, *, key: Secret | None, timeout_s: float, most_at_once: int
+    ) -> None:
+        self._base_url = base_url
+        self._key = key
+        self._timeout_s = timeout_s
+        self._most_at_once = most_at_once
+        self._client: httpx.Client | None = None
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+
+    def post(self, path: str, body: bytes, *, expected: int) -> RawReply | NoReply | BadReply:
+        """Send one request and read its reply; foreign errors end here.
+
+        Args:
+            path: Behind the base URL.
+            body: JSON.
+            expected: How many vectors the reply may hold, which bounds its size.
+        """
+        try:
+            return self._exchange(
+                path, body, _LARGEST_REST_BYTES + expected * _LARGEST_VECTOR_BYTES
+            )
+        except httpx.DecodingError as error:
+            return BadReply(reason=f"a reply that cannot be uncompressed ({_words(error)})")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return self._no_reply(error)
+
+    def _exchange(self, path: str, body: bytes, most_bytes: int) -> RawReply | NoReply | BadReply:
+        ends_at_s = time.monotonic() + self._timeout_s
+        with self._opened().stream("POST", self._base_url + path, content=body) as response:
+            parts: list[bytes] = []
+            size_bytes = 0
+            for part in response.iter_bytes():
+                parts.append(part)
+                size_bytes += len(part)
+                if size_bytes > most_bytes:
+                    return BadReply(reason=f"a reply of over {most_bytes} bytes")
+                # Each byte resets the timeout of httpx: a slow drip would never end.
+                if time.monotonic() > ends_at_s:
+                    return NoReply(kind="timeout", reason=self._too_slow())
+            return self._reply(response, b"".join(parts))
+
+    def _no_reply(self, error: httpx.HTTPError | httpx.InvalidURL) -> NoReply:
+        match error:
+            case httpx.ConnectTimeout():
+                reason = f"no connection in {_CONNECT_TIMEOUT_S:g} s"
+                return NoReply(kind="refused", reason=reason, cause=error)
+            case httpx.TimeoutException():
+                return NoReply(kind="timeout", reason=self._too_slow(), cause=error)
+            case httpx.ConnectError() | httpx.ProxyError():
+                return NoReply(kind="refused", reason=_words(error), cause=error)
+            case httpx.UnsupportedProtocol() | httpx.LocalProtocolError() | httpx.InvalidURL():
+                return NoReply(kind="invalid", reason=_words(error), cause=error)
+        return NoReply(kind="broken", reason=_words(error), cause=error)
+
+    def close(self) -> None:
+        """Close the connections; the next request would open new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None and self._process == os.getpid():
+            client.close()
+
+    def _too_slow(self) -> str:
+        return f"no answer in {self._timeout_s:g} s"
+
+    def _reply(self, response: httpx.Response, body: bytes) -> RawReply:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        if self._key is not None:
+            # Servers quote the key they refuse, and what they say goes into messages.
+            body = body.replace(self._key.reveal().encode(), b"***")
+        return RawReply(status=response.status_code, headers=headers, body=body)
+
+    def _opened(self) -> httpx.Client:
+        with self._lock:
+            # A connection used by two processes would mix up their replies.
+            if self._client is None or self._process != os.getpid():
+                self._client = self._new_client()
+                self._process = os.getpid()
+            return self._client
+
+    def _new_client(self) -> httpx.Client:
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": f"ragkit/{_version()}",
+        }
+        if self._key is not None:
+            headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        return httpx.Client(
+            headers=headers,
+            timeout=httpx.Timeout(self._timeout_s, connect=_CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=self._most_at_once),
+            follow_redirects=False,
+            # No proxy can reach a server on this very machine.
+            trust_env=not _is_loopback(urlsplit(self._base_url).hostname or ""),
+        )
+
+
+def checked_base_url(base_url: str) -> str:
+    """The root of an API, without a slash at its end.
+
+    Raises:
+        ConfigurationError: It is no such URL; the message says what it should be.
+    """
+    url = base_url.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            f"{excerpt(base_url)!r} is no base URL: it should look like https://host:port/v1"
+        )
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(
+            f"the base URL of {parts.hostname} holds a name or password: put the key into "
+            "RAGKIT_API_KEY instead"
+        )
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"{url!r} is no base URL: leave out what follows the path")
+    if parts.path.endswith("/embeddings"):
+        raise ConfigurationError(
+            f"the base URL {url!r} should end before /embeddings, which is added to it"
+        )
+    if "/v1/v1" in parts.path:
+        raise ConfigurationError(f"the base URL {url!r} holds /v1 twice: leave one out")
+    return url
+
+
+def checked_key(key: Secret) -> Secret:
+    """A key that can stand in a header.
+
+    Raises:
+        ConfigurationError: It cannot; the message does not show it.
+    """
+    value = key.reveal().strip()
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigurationError(
+            "the API key is empty, or has blanks or other characters that no key has: copy it again"
+        )
+    return Secret(value)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("ragkit-search")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"
+
+
+def _words(error: Exception) -> str:
+    return excerpt(str(error)) or type(error).__name__
