@@ -26,12 +26,13 @@ ADVANCES = {chr(32 + i): int(width) for i, width in enumerate(_WIDTHS.split())}
 # One line per block: "# " chapter, "## " section, "- " or "1. " item, "| " table row, else text.
 MANUAL = """\
 # 1 Before you begin
-This manual is for trained installers. It describes the mounting, the wiring and the first start of \
-the valve controller Sluice 4 from serial number SL4-001000 onward. The watering programmes \
+This manual is for trained installers. It describes the mounting, the wiring and the first start \
+of the valve controller Sluice 4 from serial number SL4-001000 onward. The watering programmes \
 themselves are described in the handbook and are set up in Almanac by the customer or by you.
-The controller drives up to four latching solenoids, reads one flow meter, one pressure sensor and \
-one soil probe, and can switch a pump through a relay. It has no connection to the mains. Never \
-connect 24 V or 230 V to any of its terminals: the board is destroyed at once, and the warranty with it.
+The controller drives up to four latching solenoids, reads one flow meter, one pressure sensor \
+and one soil probe, and can switch a pump through a relay. It has no connection to the mains. \
+Never connect 24 V or 230 V to any of its terminals: the board is destroyed at once, and the \
+warranty with it.
 ## 1.1 What is in the box
 - the controller with its lid and four captive screws
 - two lithium cells in a sealed bag, to be inserted on site
@@ -45,47 +46,57 @@ A screwdriver of size PZ1, a stripper for 0.5 to 1.5 square millimetres, a multi
 installer app on a telephone or tablet. A hand pump with a gauge is useful for testing the pipe.
 # 2 Mounting
 ## 2.1 Place
-Mount the controller upright, with the glands downward, between 60 and 150 cm above the ground. It \
-may get wet but must not stand in water. In valve boxes below the ground the radio reaches about \
-80 m instead of several kilometres, so use a post beside the box wherever that is possible.
-Keep at least 1 m away from frequency converters of pumps. Their noise does not harm the controller, \
-but it covers the weak messages of a distant gateway. Direct sun is allowed. At more than 65 degrees \
-inside the housing the controller goes on working and marks the event in its log.
+Mount the controller upright, with the glands downward, between 60 and 150 cm above the ground. \
+It may get wet but must not stand in water. In valve boxes below the ground the radio reaches \
+about 80 m instead of several kilometres, so use a post beside the box wherever that is possible.
+Keep at least 1 m away from frequency converters of pumps. Their noise does not harm the \
+controller, but it covers the weak messages of a distant gateway. Direct sun is allowed. At more \
+than 65 degrees inside the housing the controller goes on working and marks the event in its log.
 ## 2.2 Wall plate
 Screw the plate to a flat surface with the arrow pointing up. Hang the controller into it from \
 above and close the lower catch until it clicks. On a round post, use two band clamps of 60 to \
 110 mm through the slots of the plate. Do not drill through the housing.
 ## 2.3 Cables through the glands
-Each gland takes a cable of 4 to 8 mm diameter. Glands that are not used are closed with the black \
-plugs. Tighten with 2.5 N·m, then pull at the cable: it must not move. Leave a loop of cable below \
-the gland, so that drops fall from the loop and do not creep along the cable into the housing.
+Each gland takes a cable of 4 to 8 mm diameter. Glands that are not used are closed with the \
+black plugs. Tighten with 2.5 N·m, then pull at the cable: it must not move. Leave a loop of \
+cable below the gland, so that drops fall from the loop and do not creep along the cable into the \
+housing.
 # 3 Wiring
 ## 3.1 Solenoids
-Every valve has two wires. Red goes to the numbered terminal and black to the common terminal C. If \
-red and black are swapped, the valve opens when it ought to close. Solenoids must be of the latching \
-type for pulses of 9 to 12 V with a resistance between 4 and 6 ohm. One solenoid per terminal; two \
-in parallel draw more than the capacitor can give, and one of them will stay open.
+Every valve has two wires. Red goes to the numbered terminal and black to the common terminal C. \
+If red and black are swapped, the valve opens when it ought to close. Solenoids must be of the \
+latching type for pulses of 9 to 12 V with a resistance between 4 and 6 ohm. One solenoid per \
+terminal; two in parallel draw more than the capacitor can give, and one of them will stay open.
 The length of the cable decides its thickness. Up to 30 m use 0.75 square millimetres, up to 60 m \
-use 1.5, and up to 100 m use 2.5. More than 100 m is not permitted; put a second controller there.
+use 1.5, and up to 100 m use 2.5. More than 100 m is not permitted; put a second controller \
+there.
 ## 3.2 Splices
-Use the gel-filled connectors and no others. Push the unstripped wires in to the stop and close the \
-cap with pliers until it is flush. Tape does not keep water out. A splice that was opened once is \
-cut off and made anew.
+Use the gel-filled connectors and no others. Push the unstripped wires in to the stop and close \
+the cap with pliers until it is flush. Tape does not keep water out. A splice that was opened \
+once is cut off and made anew.
 ## 3.3 Flow meter
-Fit the meter downstream of the filter and upstream of the valves, with the arrow in the direction \
-of flow and with straight pipe on both sides: ten diameters before it and five behind it. White \
-goes to F+, brown to F-, and the screen of the cable to nothing at all at the meter's end. Enter the \
-pulse volume that is printed on the meter in the installer app. A wrong figure is the commonest \
-mistake in the whole installation, because everything seems to work and every report is wrong.
+Fit the meter downstream of the filter and upstream of the valves, with the arrow in the \
+direction of flow and with straight pipe on both sides: ten diameters before it and five behind \
+it. White goes to F+, brown to F-, and the screen of the cable to nothing at all at the meter's \
+end. Enter the pulse volume that is printed on the meter in the installer app. A wrong figure is \
+the commonest mistake in the whole installation, because everything seems to work and every \
+report is wrong.
 ## 3.4 Pressure sensor and soil probe
-The pressure sensor is connected to P+, P- and S. It wants a ball valve in front of it, so that it \
-can be exchanged without draining the pipe. The soil probe has a plug that fits only one way. If \
-you connect more than one probe through a junction box, give each its own address first.
+The pressure sensor is connected to P+, P- and S. It wants a ball valve in front of it, so that \
+it can be exchanged without draining the pipe. The soil probe has a plug that fits only one way. \
+If you connect more than one probe through a junction box, give each its own address first.
 ## 3.5 Pump relay
 The relay has a dry contact for 24 V AC and 1 A, which switches the contactor of the pump. Wiring \
 the contactor is work for an electrician. The pump starts five seconds after the first valve has \
 opened and stops two seconds before the last one closes, so that it never works against a closed \
 pipe. Where a check valve slams, lengthen the second figure in the installer app.
+## 3.6 A worked example
+A manifold stands 25 m from the pump house. Zone 1 waters two rows of raspberries by drip, zones \
+2 and 3 a lawn with pop-up sprinklers, and zone 4 fills a trough. The cables to zones 1 and 4 are \
+18 m long and get 0.75 square millimetres; zones 2 and 3 lie 45 m away and get 1.5. The meter is \
+of size DN 25 with one pulse per litre. The trough has a float that shuts the water off by \
+itself; tell the app so with the switch Intermittent, since a zone in which the water stops \
+during a run would otherwise be reported as clogged.
 # 4 First start
 ## 4.1 Inserting the cells
 - Touch the earth rod or the pipe, to discharge yourself.
@@ -99,14 +110,23 @@ gateway has answered. If nothing has answered after ten minutes, the controller 
 spare its cells and tries again every hour; a press on the button starts the search at once.
 ## 4.3 Testing the valves
 The app opens each valve for 20 seconds, one after the other. Watch the water and not the screen. \
-Confirm each valve by hand. Then close the main tap, open valve 1, and check that the app \
-reports no flow. This test proves that the meter, the wiring and the alarm belong together.
+Confirm each valve by hand. Then close the main tap, open valve 1, and check that the app reports \
+no flow. This test proves that the meter, the wiring and the alarm belong together.
 ## 4.4 Leak test
 With all valves closed and the main tap open, watch the pressure for ten minutes. A loss of up to \
 0.1 bar is acceptable. A loss of more than 0.3 bar must be found before the trench is filled.
 ## 4.5 Handover
 Show the customer the red-handled tap, the button and the padlock in the app. Write the pressure, \
-the flow of each zone and the date on the label inside the lid. The customer signs on your screen.
+the flow of each zone and the date on the label inside the lid. The customer signs on your \
+screen.
+## 4.6 Before the first winter
+Read these four points to the customer, even in May. The water is turned off at the main tap. \
+Winterise is chosen in the app while somebody stands beside the manifold with the compressor. The \
+pipes are blown out, farthest zone first. The controller may stay outside, with its cells in, and \
+sends a sign of life each day until spring.
+If the controller is to be stored indoors, choose Hibernate: it then listens once an hour only \
+and uses less than a tenth of the energy. Do not put it into a freezer or a closed metal \
+cupboard; in the cupboard it searches for its gateway all winter long.
 # 5 Technical data
 | Quantity | Value | Remark
 | Supply | 2 lithium cells, size D, 3.6 V | not rechargeable
@@ -123,26 +143,35 @@ the flow of each zone and the date on the label inside the lid. The customer sig
 | Programmes stored | 16 | each with up to 6 starts a day
 | Log in the device | 4,000 events | oldest overwritten first
 # 6 Faults during installation
-The app shows a code when something is wrong. Those below are met on the first day; the full list is \
-kept by support.
+The app shows a code when something is wrong. Those below are met on the first day; the full list \
+is kept by support.
 - E301 at all four valves: the common wire is off. At one valve: that wire is off.
 - E302: water in a splice or a nail through the cable. Disconnect at the controller and measure.
-- E308 during the valve test: air in the pipe. Open the drain at the far end and run the zone again.
+- E308 during the valve test: air in the pipe. Open the drain at the far end and run the zone \
+again.
 - The valve clicks twice: it is a valve for 24 V AC with a converter. These are not supported.
-- The light stays dark although the cells are in: the plastic strip under the contact was not pulled.
+- The light stays dark although the cells are in: the plastic strip under the contact was not \
+pulled.
+- The app finds no controller: somebody else has paired it. Ask for the name that stands on the \
+handover form.
+- Zone 2 opens when zone 1 is started: the cores were counted from the wrong end. Number them \
+with the meter.
+- The flow shows zero although water runs: the arrow of the meter points the wrong way, or F+ and \
+F- are not pushed in fully.
+- The flow shows ten times too much: the pulse volume is that of another size of meter.
 # 7 Taking out of service
 Choose Retire in the app before you remove the controller; otherwise it counts as lost, and the \
-customer is alarmed. Take the cells out, tape their poles, and bring them to a collection point. They contain \
-lithium metal and must not go into household waste or fire. The board and the housing are taken back \
-by us free of charge. The housing is marked for recycling as ASA.
+customer is alarmed. Take the cells out, tape their poles, and bring them to a collection point. \
+They contain lithium metal and must not go into household waste or fire. The board and the \
+housing are taken back by us free of charge. The housing is marked for recycling as ASA.
 A controller that moves to another customer is reset by holding the button for twenty seconds \
 with the lid open. This deletes programmes, log and pairing, but not the serial number or the \
 counter of valve movements.
 # 8 Declaration
-Dunmere Instruments declares that the Sluice 4 complies with the directives on radio equipment and on \
-hazardous substances. The full text can be had from support under the number DI-SL4-03. This is \
-edition 6 of the manual. It replaces edition 5, in which the colours of the flow meter were \
-given the wrong way round.
+Dunmere Instruments declares that the Sluice 4 complies with the directives on radio equipment \
+and on hazardous substances. The full text can be had from support under the number DI-SL4-03. \
+This is edition 6 of the manual. It replaces edition 5, in which the colours of the flow meter \
+were given the wrong way round.
 """
 
 
@@ -182,8 +211,7 @@ class Layout:
         for number, words in enumerate(lines):
             self.need(LEADING_PT)
             if bullet and number == 0:
-                words = "\u2022  " + words
-                self.line(words, LEFT_PT)
+                self.line("\u2022  " + words, LEFT_PT)
             else:
                 self.line(words, LEFT_PT + indent_pt)
             self.y_pt -= LEADING_PT
@@ -234,12 +262,12 @@ def _laid_out() -> Layout:
 
 
 def _content(operators: list[str], number: int, count: int) -> bytes:
-    furniture = [
-        f"BT /F1 8.5 Tf {LEFT_PT} 800 Td ({_escaped(TITLE)}) Tj ET",
+    header = f"BT /F1 8.5 Tf {LEFT_PT} 800 Td ({_escaped(TITLE)}) Tj ET"
+    footer = [
         f"BT /F1 8.5 Tf {LEFT_PT} 48 Td (Dunmere Instruments, edition 6) Tj ET",
         f"BT /F1 8.5 Tf 482 48 Td (Page {number} of {count}) Tj ET",
     ]
-    return "\n".join([*furniture, *operators]).encode("cp1252")
+    return "\n".join([header, *operators, *footer]).encode("cp1252")
 
 
 def build() -> bytes:
