@@ -6,9 +6,9 @@ they leave of the budget goes into widening the best of them to their neighbours
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from ragkit.errors import InvalidArgument
 from ragkit.models.tokens import count_tokens
@@ -62,8 +62,8 @@ def pack(
     packing = _Packing(store=store, layout=layout, left=max_tokens - count_tokens(layout.frame))
     stored = store.passages([hit.passage.id for hit in hits])
     found = [stored[hit.passage.id] for hit in hits if hit.passage.id in stored]
-    chosen = [passage for passage in _each_text_once(found) if packing.add(passage)]
-    _widen(packing, chosen)
+    taken = [passage for passage in _each_text_once(found) if packing.add(passage)]
+    _widen(packing, taken)
     while packing.steps:
         # Tokens of parts do not always add up to those of the whole; only the whole counts.
         excerpts = packing.excerpts()
@@ -116,23 +116,21 @@ class _Packing:
     _tokens: dict[str, int] = field(default_factory=dict)
     _joined: dict[tuple[int, ...], Excerpt] = field(default_factory=dict)
 
-    def has(self, stored: StoredPassage) -> bool:
-        """Whether the passage is chosen already."""
-        return any(
-            other.ordinal == stored.ordinal for other in self.chosen.get(stored.document_id, ())
-        )
-
     def add(self, stored: StoredPassage) -> bool:
-        """Choose a passage if it fits; whether it was."""
-        if self.has(stored):
-            return False
+        """Choose a passage if it fits; whether it is chosen now."""
         before = self.chosen.get(stored.document_id, ())
-        after = tuple(sorted((*before, stored), key=lambda one: one.ordinal))
-        cost = self._cost(after) - self._cost(before)
+        place = bisect_left(before, stored.ordinal, key=_ordinal)
+        left = before[place - 1] if place else None
+        right = before[place] if place < len(before) else None
+        if right is not None and right.ordinal == stored.ordinal:
+            return True
+        cost = self._cost(stored, after=left)
+        if right is not None:
+            cost += self._cost(right, after=stored) - self._cost(right, after=left)
         if cost > self.left:
             return False
         self.steps.append((stored.document_id, before))
-        self.chosen[stored.document_id] = after
+        self.chosen[stored.document_id] = (*before[:place], stored, *before[place:])
         self.left -= cost
         return True
 
@@ -148,16 +146,15 @@ class _Packing:
         """In the order in which they are shown."""
         return [self._excerpt(run) for chosen in self.chosen.values() for run in _runs(chosen)]
 
-    def _cost(self, chosen: tuple[StoredPassage, ...]) -> int:
-        """Tokens, from those of each passage alone, so that a long run is not counted anew."""
-        return sum(self._cost_of_run(run) for run in _runs(chosen))
+    def _cost(self, stored: StoredPassage, *, after: StoredPassage | None) -> int:
+        """Tokens that a passage adds where the one *after* which it comes is chosen too.
 
-    def _cost_of_run(self, run: Sequence[StoredPassage]) -> int:
-        cost = self._count(self.layout.piece(_joined(run[:1], self.store)))
-        for left, right in pairwise(run):
-            gap = max(0, right.passage.start - left.passage.end)
-            cost += gap + self._count(self.layout.body(right.passage.text))
-        return cost
+        They are those of the passage alone, so that a long run is not counted anew as it grows.
+        """
+        if after is None or not _touch(after, stored):
+            return self._count(self.layout.piece(_joined([stored], self.store)))
+        gap = max(0, stored.passage.start - after.passage.end)
+        return gap + self._count(self.layout.body(stored.passage.text))
 
     def _count(self, text: str) -> int:
         if text not in self._tokens:
@@ -169,6 +166,10 @@ class _Packing:
         if key not in self._joined:
             self._joined[key] = _joined(run, self.store)
         return self._joined[key]
+
+
+def _ordinal(stored: StoredPassage) -> int:
+    return stored.ordinal
 
 
 def _runs(chosen: Sequence[StoredPassage]) -> Iterator[list[StoredPassage]]:
@@ -235,7 +236,7 @@ def _grow(packing: _Packing, edge: _Edge) -> bool:
     found = packing.store.siblings(edge.hit.document_id, edge.ordinal, edge.ordinal)
     if not found or found[0].passage.headings != edge.hit.passage.headings:
         return False
-    if not packing.has(found[0]) and not packing.add(found[0]):
+    if not packing.add(found[0]):
         return False
     edge.ordinal += edge.step
     return True

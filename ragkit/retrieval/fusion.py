@@ -9,7 +9,7 @@ Pure functions over arrays: nothing here knows of stores, models or indexes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,32 +80,46 @@ def combine(
     ids = np.union1d(semantic.ids, lexical.ids).astype(np.int64)
     cosines = _completed(ids, semantic, semantic_scores)
     bm25 = _completed(ids, lexical, lexical_scores)
-    lexical_weight = 1.0 - semantic_weight
 
     def fused(cosine: npt.ArrayLike, words: npt.ArrayLike) -> Scores:
         by_vector = min_max(cosine, semantic.lowest, semantic.highest)
-        return semantic_weight * by_vector + lexical_weight * _by_words(words, lexical.highest)
+        by_words = _from_zero(words, lexical.highest)
+        return semantic_weight * by_vector + (1.0 - semantic_weight) * by_words
 
     scores = fused(cosines, bm25)
     order = np.lexsort((ids, -scores))
-    ids, scores = ids[order], scores[order]
     # Below the end of a complete list a passage has no vector, or no word of the query.
-    is_open = [len(ranking.ids) >= depth for ranking in (semantic, lexical)]
-    last_cosine = semantic.scores[-1] if is_open[0] else np.nan
-    last_bm25 = lexical.scores[-1] if is_open[1] else 0.0
-    bound = float(fused(last_cosine, last_bm25))
-    # A passage outside that reaches the bound ties with the last of each open list that weighs
-    # anything, so its id is above theirs.
-    weighing = zip((semantic, lexical), is_open, (semantic_weight, lexical_weight), strict=True)
-    last_ids = [int(ranking.ids[-1]) for ranking, is_one, weight in weighing if is_one and weight]
-    is_settled = (scores > bound) | ((scores == bound) & (ids <= max(last_ids, default=-1)))
-    settled = len(ids) if not any(is_open) or is_settled.all() else int(np.argmin(is_settled))
+    bound = fused(
+        semantic.scores[-1] if len(semantic.ids) >= depth else np.nan,
+        lexical.scores[-1] if len(lexical.ids) >= depth else 0.0,
+    )
+    weighed = ((semantic, semantic_weight), (lexical, 1.0 - semantic_weight))
+    unfinished = [(ranking, weight) for ranking, weight in weighed if len(ranking.ids) >= depth]
+    settled = len(ids)
+    if unfinished:
+        weighing = [ranking for ranking, weight in unfinished if weight > 0]
+        settled = _settled(ids[order], scores[order], float(bound), weighing)
     return Combined(
-        ids=ids, scores=scores, semantic=cosines[order], lexical=bm25[order], settled=settled
+        ids=ids[order],
+        scores=scores[order],
+        semantic=cosines[order],
+        lexical=bm25[order],
+        settled=settled,
     )
 
 
-def _by_words(values: npt.ArrayLike, highest: float) -> Scores:
+def _settled(ids: IdArray, scores: Scores, bound: float, lists: Sequence[Ranking]) -> int:
+    """How many from the front no passage outside can overtake, where none scores above *bound*.
+
+    One that reaches the bound ties with the last of each of the *lists* that go on and weigh
+    anything, so its id is above theirs.
+    """
+    last_id = max((int(ranking.ids[-1]) for ranking in lists), default=-1)
+    is_settled = (scores > bound) | ((scores == bound) & (ids <= last_id))
+    return len(ids) if is_settled.all() else int(np.argmin(is_settled))
+
+
+def _from_zero(values: npt.ArrayLike, highest: float) -> Scores:
     """BM25 scaled from 0; all 0 where no passage has a word of the query."""
     scores = np.asarray(values, np.float64)
     return min_max(scores, 0.0, highest) if highest > 0 else np.zeros_like(scores)
