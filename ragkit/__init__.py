@@ -1,1 +1,91 @@
-"""Semantic search and RAG indexing: point it at a folder of documents and ask it questions."""
+"""Semantic search and RAG indexing: point it at a folder of documents and ask it questions.
+
+    import ragkit
+
+    collection = ragkit.open("kb")
+    collection.sync("docs/")
+    for hit in collection.search("how are keys rotated?"):
+        print(hit.score, hit.source, hit.text)
+
+Importing this module loads nothing else; each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ragkit.chunking import Chunker
+    from ragkit.collection.asynchronous import AsyncCollection
+    from ragkit.collection.collection import Collection
+    from ragkit.collection.collection import open_collection as open  # noqa: A004
+    from ragkit.config import Settings
+    from ragkit.embedding.local import LocalEmbedder
+    from ragkit.embedding.openrouter import OpenRouterEmbedder
+    from ragkit.errors import RagkitError
+    from ragkit.indexing.vectors import VectorIndex
+    from ragkit.reading import read
+    from ragkit.records import (
+        Citation,
+        CollectionStatus,
+        Context,
+        Document,
+        Hit,
+        Passage,
+        SyncPlan,
+        SyncReport,
+    )
+    from ragkit.retrieval.retriever import Retriever
+
+__all__ = [
+    "AsyncCollection",
+    "Chunker",
+    "Citation",
+    "Collection",
+    "CollectionStatus",
+    "Context",
+    "Document",
+    "Hit",
+    "LocalEmbedder",
+    "OpenRouterEmbedder",
+    "Passage",
+    "RagkitError",
+    "Retriever",
+    "Settings",
+    "SyncPlan",
+    "SyncReport",
+    "VectorIndex",
+    "open",
+    "read",
+]
+
+__version__ = "0.1.0"
+
+# Name -> module that has it; ``open`` is the one that is called otherwise there.
+_HOMES = {
+    "AsyncCollection": "ragkit.collection.asynchronous",
+    "Chunker": "ragkit.chunking",
+    "Collection": "ragkit.collection.collection",
+    "LocalEmbedder": "ragkit.embedding.local",
+    "OpenRouterEmbedder": "ragkit.embedding.openrouter",
+    "RagkitError": "ragkit.errors",
+    "Retriever": "ragkit.retrieval.retriever",
+    "Settings": "ragkit.config",
+    "VectorIndex": "ragkit.indexing.vectors",
+    "open": "ragkit.collection.collection",
+    "read": "ragkit.reading",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'ragkit' has no attribute {name!r}")
+    home = importlib.import_module(_HOMES.get(name, "ragkit.records"))
+    value: object = getattr(home, "open_collection" if name == "open" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__", "errors"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from ragkit.errors import ConfigurationError
@@ -88,7 +88,6 @@ class Settings:
     max_file_mib: int = 64
     request_timeout_s: float = 120.0
     concurrency: int = 16
-    origin: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def with_arguments(
         self,
@@ -111,8 +110,12 @@ class Settings:
         }
         return replace(self, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
+    def with_key(self, api_key: Secret | None) -> Settings:
+        """These settings with this key, or without one."""
+        return replace(self, api_key=api_key)
 
-_FROM_FILE = {item.name for item in fields(Settings)} - {"api_key", "origin"}
+
+_FROM_FILE = {item.name for item in fields(Settings)} - {"api_key"}
 _FROM_ENVIRONMENT = {
     "RAGKIT_MODEL": "model",
     "RAGKIT_BASE_URL": "base_url",

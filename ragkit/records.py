@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 __all__ = [
     "Block",
     "Change",
+    "CollectionStatus",
     "Citation",
     "Context",
     "Document",
@@ -27,7 +28,11 @@ __all__ = [
 ]
 
 # Plain JSON, as metadata may hold it.
-JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+if TYPE_CHECKING:
+    JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+else:
+    # msgspec decodes these records by their annotations and takes no recursive alias.
+    JsonValue = Any
 Metadata = Mapping[str, JsonValue]
 
 
@@ -320,3 +325,39 @@ class SyncReport:
     skipped: tuple[tuple[str, str], ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
     stopped: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionStatus:
+    """What a collection holds.
+
+    Attributes:
+        collection: Its directory.
+        model: Name of its model.
+        dimensions: Width of its vectors; None before the first one.
+        roots: Path of each root by name.
+        documents: Documents in it.
+        passages: Passages in it.
+        vectors: Vectors in it, those of earlier texts included.
+        bytes: Size of all its files.
+        generation: Counts the syncs that changed something.
+        measured_recall: Of search against exact search on its own vectors; 1.0 where search is
+            exact.
+        spent_usd: What its vectors cost so far.
+        failed: (source, reason) of files that are not in it, or not whole.
+        skipped: (source, reason) of files that are not to be in it.
+    """
+
+    collection: str
+    model: str
+    dimensions: int | None
+    roots: Mapping[str, str]
+    documents: int
+    passages: int
+    vectors: int
+    bytes: int
+    generation: int
+    measured_recall: float
+    spent_usd: Decimal
+    failed: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()

@@ -68,7 +68,7 @@ class Problem:
         reason: One line for the report.
         size: Of the file as it was read; None when it is to be tried again at the next sync.
         mtime_ns: The same.
-        reader_version: Version of the reader that said so.
+        reading_version: Of the readers that said so.
     """
 
     root: str
@@ -77,7 +77,7 @@ class Problem:
     reason: str
     size: int | None = None
     mtime_ns: int | None = None
-    reader_version: int = 0
+    reading_version: int = 0
 
 
 PASSAGE_COLUMNS = """passages.id, roots.name, documents.source, passages.start, passages."end",

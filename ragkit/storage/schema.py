@@ -88,7 +88,7 @@ def m001_initial(database: sqlite3.Connection) -> None:
             reason TEXT NOT NULL,
             size INTEGER,              -- null: to be tried again at the next sync
             mtime_ns INTEGER,
-            reader_version INTEGER NOT NULL,
+            reading_version INTEGER NOT NULL,
             PRIMARY KEY (root_id, source, kind, reason)
         ) WITHOUT ROWID""",
         """CREATE TABLE ledger (

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ragkit.errors import InvalidArgument
+from ragkit.errors import AmbiguousSource, InvalidArgument, SourceNotFound
 from ragkit.records import Document
 from ragkit.storage.rows import (
     PASSAGE_COLUMNS,
@@ -142,6 +142,25 @@ class Snapshot:
                 chunker_version=row[8],
             )
 
+    def locate(self, name: str) -> tuple[str, str]:
+        """Root and source of the document that ``SOURCE`` or ``ROOT:SOURCE`` names.
+
+        Raises:
+            SourceNotFound: No living document is called that.
+            AmbiguousSource: Documents of several roots are.
+        """
+        query = f"""SELECT roots.name, source FROM documents JOIN roots ON roots.id = root_id
+            WHERE (source = ?1 OR roots.name || ':' || source = ?1) AND {self._alive("documents")}
+            ORDER BY roots.name"""  # noqa: S608
+        found: list[tuple[str, str]] = self._connection.execute(query, (name,)).fetchall()
+        if not found:
+            raise SourceNotFound(
+                f"the collection has no document {name!r}: check the name, and that it was indexed"
+            )
+        if len(found) > 1:
+            raise AmbiguousSource(name, [f"{root}:{source}" for root, source in found])
+        return found[0]
+
     def documents(self) -> Iterator[Document]:
         """Every living document in the order (root, source)."""
         query = f"""SELECT roots.name, source, media_type, title, metadata, pages, sections, text
@@ -156,7 +175,7 @@ class Snapshot:
 
     def problems(self, kinds: Iterable[str] = ("failed", "skipped", "warning")) -> list[Problem]:
         """What is not in the collection, or not whole, in the order (root, source)."""
-        query = """SELECT roots.name, source, kind, reason, size, mtime_ns, reader_version
+        query = """SELECT roots.name, source, kind, reason, size, mtime_ns, reading_version
             FROM problems JOIN roots ON roots.id = root_id ORDER BY roots.name, source, kind"""
         wanted = set(kinds)
         return [
@@ -167,7 +186,7 @@ class Snapshot:
                 reason=row[3],
                 size=row[4],
                 mtime_ns=row[5],
-                reader_version=row[6],
+                reading_version=row[6],
             )
             for row in self._connection.execute(query)
             if row[2] in wanted

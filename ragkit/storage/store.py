@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from ragkit.errors import CollectionNotFound
 from ragkit.storage.database import DATABASE_NAME, Database
-from ragkit.storage.lock import writer_lock
+from ragkit.storage.lock import LOCK_NAME, writer_lock
 from ragkit.storage.matrix import FloatMatrix, map_rows
+from ragkit.storage.rows import Root
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.writer import Writer
 
@@ -27,13 +30,18 @@ class Store:
             NotACollection: The directory holds something else.
         """
         self.directory = directory
-        if not (directory / DATABASE_NAME).is_file():
+        if not self.exists(directory):
             if read_only or not create:
                 raise CollectionNotFound(
                     f"there is no collection at {directory}: `ragkit index FOLDER` makes one"
                 )
             Database.create(directory)
         self._database = Database(directory, read_only=read_only)
+
+    @staticmethod
+    def exists(directory: Path) -> bool:
+        """Whether there is a collection at the directory."""
+        return (directory / DATABASE_NAME).is_file()
 
     @property
     def derived(self) -> Path:
@@ -64,6 +72,25 @@ class Store:
         """The committed rows of the matrix, mapped: float32 (rows, width)."""
         width = snapshot.setting("width", 0)
         return map_rows(self.directory, width=width, rows=snapshot.matrix_rows())
+
+    def place_of(self, root: Root) -> Path:
+        """Where a root is now, absolute; ``..`` is taken out without asking the file system."""
+        return Path(os.path.abspath(self.directory / root.path))  # noqa: PTH100
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever committed to it."""
+        with self.snapshot() as snapshot:
+            return snapshot.generation == 0 and snapshot.matrix_rows() == 0
+
+    def discard(self) -> None:
+        """Remove an empty collection's own files, and its directory if nothing else is in it."""
+        self.close()
+        names = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm", LOCK_NAME)
+        for name in names:
+            (self.directory / name).unlink(missing_ok=True)
+        shutil.rmtree(self.derived, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.directory.rmdir()
 
     def size_bytes(self) -> int:
         """Bytes of all files of the collection."""

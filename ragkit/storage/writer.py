@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ragkit.errors import FingerprintMismatch
 from ragkit.records import Document, Passage
 from ragkit.storage.database import atomic
 from ragkit.storage.matrix import MatrixWriter
@@ -83,6 +84,11 @@ class Writer:
         """The committed generation, or the staged one, through the writer's own connection."""
         return Snapshot(self._connection, generation=self.generation + 1 if coming else None)
 
+    @property
+    def has_vectors(self) -> bool:
+        """Whether the collection has decided for a model."""
+        return self._width > 0
+
     # --- settings and roots
 
     def set(self, values: Mapping[str, object]) -> None:
@@ -137,6 +143,11 @@ class Writer:
         Returns:
             The slot of each key.
         """
+        if self._width and len(keys) and vectors.shape[1] != self._width:
+            raise FingerprintMismatch(
+                f"the model gave vectors of {vectors.shape[1]} dimensions and the collection at"
+                f" {self._directory} has {self._width}: index into another collection with -c"
+            )
         written = self._matrix.append(vectors) if len(keys) else []
         model, tokens, requests, cost_usd = spent
         self._connection.execute("PRAGMA synchronous = FULL")
@@ -309,7 +320,7 @@ class Writer:
                     item.reason,
                     item.size,
                     item.mtime_ns,
-                    item.reader_version,
+                    item.reading_version,
                 )
                 for item in problems
             ],

@@ -1,0 +1,216 @@
+"""The collection for programs that await: the same names, the same work, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from ragkit.collection.collection import Collection, StrPath, open_collection
+from ragkit.config import Settings
+from ragkit.records import CollectionStatus, Context, Document, Hit, Passage, SyncPlan, SyncReport
+
+if TYPE_CHECKING:
+    from ragkit.retrieval.excerpts import Format
+    from ragkit.retrieval.retriever import Mode
+    from ragkit.sync.progress import ProgressListener
+
+__all__ = ["AsyncCollection"]
+
+T = TypeVar("T")
+
+
+class AsyncCollection:
+    """A ``Collection`` whose calls are awaited and never hold up the event loop.
+
+    ``async with await AsyncCollection.open("kb") as collection: ...``
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+
+    @classmethod
+    async def open(
+        cls,
+        path: StrPath,
+        *,
+        model: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        dimensions: int | None = None,
+        provider: Mapping[str, object] | None = None,
+        input_type: tuple[str, str] | None = None,
+        create: bool = True,
+        read_only: bool = False,
+        settings: Settings | None = None,
+    ) -> AsyncCollection:
+        """As ``ragkit.open``."""
+        opened = await asyncio.to_thread(
+            partial(
+                open_collection,
+                path,
+                model=model,
+                base_url=base_url,
+                api_key=api_key,
+                dimensions=dimensions,
+                provider=provider,
+                input_type=input_type,
+                create=create,
+                read_only=read_only,
+                settings=settings,
+            )
+        )
+        return cls(opened)
+
+    async def __aenter__(self) -> AsyncCollection:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """As ``Collection.close``."""
+        await asyncio.to_thread(self.collection.close)
+
+    async def plan(
+        self,
+        paths: StrPath | Sequence[StrPath],
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        checksum: bool = False,
+        allow_empty: bool = False,
+    ) -> SyncPlan:
+        """As ``Collection.plan``."""
+        return await asyncio.to_thread(
+            partial(
+                self.collection.plan,
+                paths,
+                include=include,
+                exclude=exclude,
+                checksum=checksum,
+                allow_empty=allow_empty,
+            )
+        )
+
+    async def sync(
+        self,
+        paths: StrPath | Sequence[StrPath],
+        *,
+        max_cost_usd: float | Decimal | None = None,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        checksum: bool = False,
+        allow_empty: bool = False,
+        wait_s: float = 0.0,
+        progress: ProgressListener | None = None,
+    ) -> SyncReport:
+        """As ``Collection.sync``; a cancelled task stops it, and what is complete is committed."""
+        stop = threading.Event()
+        return await _stoppable(
+            partial(
+                self.collection.sync,
+                paths,
+                max_cost_usd=max_cost_usd,
+                include=include,
+                exclude=exclude,
+                checksum=checksum,
+                allow_empty=allow_empty,
+                wait_s=wait_s,
+                progress=progress,
+                stop=stop,
+            ),
+            stop,
+        )
+
+    async def search(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, str] | None = None,
+        rerank: str | None = None,
+        min_relevance: float | None = None,
+        exact: bool = False,
+        explain: bool = False,
+    ) -> list[Hit]:
+        """As ``Collection.search``."""
+        return await asyncio.to_thread(
+            partial(
+                self.collection.search,
+                query,
+                k=k,
+                mode=mode,
+                where=where,
+                rerank=rerank,
+                min_relevance=min_relevance,
+                exact=exact,
+                explain=explain,
+            )
+        )
+
+    async def search_many(
+        self,
+        queries: Sequence[str],
+        *,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, str] | None = None,
+    ) -> list[list[Hit]]:
+        """As ``Collection.search_many``."""
+        search = partial(self.collection.search_many, queries, k=k, mode=mode, where=where)
+        return await asyncio.to_thread(search)
+
+    async def context(
+        self,
+        query: str,
+        *,
+        max_tokens: int = 3000,
+        mode: Mode = "hybrid",
+        where: Mapping[str, str] | None = None,
+        format: Format = "markdown",  # noqa: A002 - the name is part of the public contract
+    ) -> Context:
+        """As ``Collection.context``."""
+        return await asyncio.to_thread(
+            partial(
+                self.collection.context,
+                query,
+                max_tokens=max_tokens,
+                mode=mode,
+                where=where,
+                format=format,
+            )
+        )
+
+    async def documents(self) -> list[Document]:
+        """As ``Collection.documents``."""
+        return await asyncio.to_thread(self.collection.documents)
+
+    async def passages(self, source: str | None = None) -> list[Passage]:
+        """As ``Collection.passages``."""
+        return await asyncio.to_thread(self.collection.passages, source)
+
+    async def status(self) -> CollectionStatus:
+        """As ``Collection.status``."""
+        return await asyncio.to_thread(self.collection.status)
+
+
+async def _stoppable(work: Callable[[], T], stop: threading.Event) -> T:
+    """Run in a thread; a cancellation asks the work to stop and waits until it has."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait([running])
+        raise

@@ -1,0 +1,426 @@
+"""A collection: one directory that answers questions about folders of documents."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ragkit.collection.models import (
+    agreed_settings,
+    fingerprint_of,
+    is_local,
+    make_embedder,
+    stored_settings,
+)
+from ragkit.collection.parts import Parts
+from ragkit.config import Settings, key_for, load_settings
+from ragkit.embedding.seam import Embedder
+from ragkit.errors import CollectionError, InvalidArgument
+from ragkit.records import CollectionStatus, Context, Document, Hit, Passage, SyncPlan, SyncReport
+from ragkit.retrieval.late import LateEmbedder
+from ragkit.storage.installation import installation_key
+from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.store import Store
+
+if TYPE_CHECKING:
+    from ragkit.models.fingerprint import Fingerprint
+    from ragkit.retrieval.excerpts import Format
+    from ragkit.retrieval.retriever import Mode, Retriever
+    from ragkit.sync.progress import ProgressListener
+    from ragkit.sync.synchronise import Options, Synchroniser
+
+__all__ = ["Collection", "open_collection"]
+
+StrPath = str | os.PathLike[str]
+
+
+def open_collection(
+    path: StrPath,
+    *,
+    model: str | None = None,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    dimensions: int | None = None,
+    provider: Mapping[str, object] | None = None,
+    input_type: tuple[str, str] | None = None,
+    create: bool = True,
+    read_only: bool = False,
+    settings: Settings | None = None,
+) -> Collection:
+    """Open a collection, or make one.
+
+    Nothing is sent and no model is loaded. A collection remembers its model and base URL, never
+    the key.
+
+    Args:
+        path: Its directory.
+        model: ``local/all-minilm-l6-v2`` (the default: no key, no network), a model at OpenRouter
+            as ``author/slug``, or with *base_url* any name that server knows.
+        base_url: Root of an OpenAI-compatible API, such as ``http://localhost:11434/v1``.
+        api_key: Instead of OPENROUTER_API_KEY, or of RAGKIT_API_KEY for another server.
+        dimensions: Width of the vectors, for models whose vectors can be cut.
+        provider: OpenRouter's routing preferences; a pinned route is part of the fingerprint.
+        input_type: (query, document), for models that the catalogue does not know.
+        create: Make it if there is none.
+        read_only: Refuse to write.
+        settings: Instead of what environment and ``ragkit.toml`` say.
+
+    Raises:
+        CollectionNotFound: There is none, and none may be made.
+        NotACollection: The directory holds something else.
+        FingerprintMismatch: It has vectors of another model.
+        ConfigurationError: The arguments cannot work together.
+    """
+    directory = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as the user wrote them
+    defaults = load_settings(directory.parent) if settings is None else settings
+    given = defaults.with_arguments(
+        model=model,
+        base_url=base_url,
+        api_key=api_key,
+        dimensions=dimensions,
+        provider=provider,
+        input_type=input_type,
+    )
+    if api_key is None and base_url is not None:
+        given = given.with_key(key_for(given.base_url))
+    exists = Store.exists(directory)
+    if not exists and create and not read_only:
+        # What cannot work must fail before a directory is made for it.
+        make_embedder(given).close()
+    store = Store(directory, create=create, read_only=read_only)
+    with store.snapshot() as snapshot:
+        agreed = agreed_settings(directory, snapshot, defaults, given)
+    fingerprint_of(agreed)
+    return Collection(store, agreed, read_only=read_only, is_new=not exists)
+
+
+class Collection:
+    """Made by ``ragkit.open``. Thread-safe; other processes may read and write beside it."""
+
+    def __init__(
+        self, store: Store, settings: Settings, *, read_only: bool = False, is_new: bool = False
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._read_only = read_only
+        self._is_new = is_new
+        self._embedder = LateEmbedder(lambda: make_embedder(settings))
+        self._guard = threading.Lock()
+        self._parts: Parts | None = None
+
+    @property
+    def path(self) -> Path:
+        """The collection's directory."""
+        return self._store.directory
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What decides its vectors."""
+        return fingerprint_of(self._settings)
+
+    @property
+    def model(self) -> str:
+        """Name of its model."""
+        return self.fingerprint.model
+
+    def __repr__(self) -> str:
+        return f"Collection({str(self.path)!r}, model={self.model!r})"
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back files, connections and threads. Using the collection again opens them again."""
+        with self._guard:
+            parts, self._parts = self._parts, None
+        if parts is not None:
+            parts.close()
+        self._embedder.close()
+        self._store.close()
+
+    # --- index
+
+    def plan(
+        self,
+        paths: StrPath | Sequence[StrPath],
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        checksum: bool = False,
+        allow_empty: bool = False,
+    ) -> SyncPlan:
+        """What ``sync`` would do, and what it would cost; nothing is sent or written.
+
+        The files that changed are read and cut, as the sync itself would.
+
+        Raises:
+            PathNotFound: There is nothing at a path.
+            RootVanished: A folder that was indexed is gone or empty.
+        """
+        from ragkit.sync.estimate import estimate  # noqa: PLC0415 - loads the readers
+
+        options = _options(include, exclude, checksum=checksum, allow_empty=allow_empty)
+        free = is_local(self._settings)
+        price = (lambda tokens: Decimal(0)) if free else (lambda tokens: None)  # noqa: ARG005
+        return estimate(self._synchroniser(self._embedder), _paths(paths), options, price)
+
+    def sync(
+        self,
+        paths: StrPath | Sequence[StrPath],
+        *,
+        max_cost_usd: float | Decimal | None = None,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        checksum: bool = False,
+        allow_empty: bool = False,
+        wait_s: float = 0.0,
+        progress: ProgressListener | None = None,
+        stop: threading.Event | None = None,
+    ) -> SyncReport:
+        """Make the collection mirror the paths; other roots stay as they are.
+
+        Only passages whose embedded text is new are embedded. One bad file never stops it. When
+        the budget or the account is spent, or *stop* is set, the documents that are complete are
+        committed, the report says so in ``stopped``, and the same call goes on from there.
+
+        Args:
+            paths: Folders or files.
+            max_cost_usd: The most that this call may spend.
+            include: Globs; with any, only files that fit one are indexed.
+            exclude: Globs of files that are not.
+            checksum: Compare contents even where size and time of change are the same.
+            allow_empty: A folder that is gone or empty loses its documents.
+            wait_s: How long to wait for another writer.
+            progress: Told how far it is.
+            stop: Set it to end early. Without one, Ctrl-C does the same, and KeyboardInterrupt is
+                raised after the commit.
+
+        Raises:
+            PathNotFound: There is nothing at a path.
+            RootVanished: A folder that was indexed is gone or empty.
+            CollectionLocked: Another process writes.
+            EmbeddingError: The texts cannot be embedded now; what was complete is committed.
+            KeyboardInterrupt: After Ctrl-C.
+        """
+        from ragkit.sync.interrupt import stop_on_interrupt  # noqa: PLC0415
+
+        if self._read_only:
+            raise CollectionError(f"{self.path} was opened read-only: open it without read_only")
+        options = _options(
+            include, exclude, checksum=checksum, allow_empty=allow_empty, wait_s=wait_s
+        )
+        with contextlib.ExitStack() as stack:
+            own = stop is None
+            event = stack.enter_context(stop_on_interrupt()) if stop is None else stop
+            embedder = stack.enter_context(self._embedder_within(_dollars(max_cost_usd)))
+            synchroniser = self._synchroniser(embedder)
+            try:
+                report = synchroniser.sync(_paths(paths), options, listener=progress, stop=event)
+            finally:
+                if self._is_new and self._store.is_empty():
+                    self._store.discard()
+        self._is_new = False
+        if own and report.stopped == "interrupted":
+            raise KeyboardInterrupt
+        return report
+
+    # --- search
+
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, str] | None = None,
+        rerank: str | None = None,
+        min_relevance: float | None = None,
+        exact: bool = False,
+        explain: bool = False,
+    ) -> list[Hit]:
+        """The k best passages, best first; as ``Retriever.search``."""
+        with self._retrieving() as (retriever, _):
+            return retriever.search(
+                query,
+                k=k,
+                mode=mode,
+                where=where,
+                rerank=rerank,
+                min_relevance=min_relevance,
+                exact=exact,
+                explain=explain,
+            )
+
+    def search_many(
+        self,
+        queries: Sequence[str],
+        *,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, str] | None = None,
+    ) -> list[list[Hit]]:
+        """``search`` for each query, embedded in one call and answered from one generation."""
+        with self._retrieving() as (retriever, _):
+            return retriever.search_many(queries, k=k, mode=mode, where=where)
+
+    def context(
+        self,
+        query: str,
+        *,
+        max_tokens: int = 3000,
+        mode: Mode = "hybrid",
+        where: Mapping[str, str] | None = None,
+        format: Format = "markdown",  # noqa: A002 - the name is part of the public contract
+    ) -> Context:
+        """Text for an LLM's prompt: the best passages within a budget, numbered and cited.
+
+        Args:
+            query: What is asked.
+            max_tokens: Most cl100k tokens of the text, markup included.
+            mode: As for ``search``.
+            where: As for ``search``.
+            format: ``markdown``, ``xml`` or ``json``.
+        """
+        from ragkit.retrieval.context import hits_to_fill, pack  # noqa: PLC0415 - loads tiktoken
+
+        with self._retrieving() as (retriever, snapshot):
+            hits = retriever.search(query, k=hits_to_fill(max_tokens), mode=mode, where=where)
+            return pack(hits, store=snapshot, max_tokens=max_tokens, format=format)
+
+    @property
+    def retriever(self) -> Retriever:
+        """A retriever over the generation that is newest now, for as long as the program runs."""
+        snapshot = contextlib.ExitStack().enter_context(self._store.snapshot())
+        return self._parts_of(snapshot).retriever(snapshot)
+
+    # --- look
+
+    def documents(self) -> list[Document]:
+        """All documents in the order (root, source)."""
+        with self._store.snapshot() as snapshot:
+            return list(snapshot.documents())
+
+    def passages(self, source: str | None = None) -> list[Passage]:
+        """All passages in the order (root, source, start), or those of one ``[ROOT:]SOURCE``.
+
+        Raises:
+            SourceNotFound: The collection has no such document.
+            AmbiguousSource: Several roots have it.
+        """
+        with self._store.snapshot() as snapshot:
+            root, name = (None, None) if source is None else snapshot.locate(source)
+            return [stored.passage for stored in snapshot.all_passages(root, name)]
+
+    def status(self) -> CollectionStatus:
+        """What the collection holds."""
+        with self._store.snapshot() as snapshot:
+            return CollectionStatus(
+                collection=str(self.path),
+                model=self.model,
+                dimensions=snapshot.setting("width", 0) or None,
+                roots={root.name: str(self._store.place_of(root)) for root in snapshot.roots()},
+                documents=snapshot.count("documents"),
+                passages=snapshot.count("passages"),
+                vectors=snapshot.count("vectors"),
+                bytes=self._store.size_bytes(),
+                generation=snapshot.generation,
+                measured_recall=1.0,
+                spent_usd=sum((Decimal(row[3]) for row in snapshot.spent()), Decimal(0)),
+                failed=_reasons(snapshot, "failed"),
+                skipped=_reasons(snapshot, "skipped"),
+            )
+
+    # --- inside
+
+    @contextlib.contextmanager
+    def _retrieving(self) -> Iterator[tuple[Retriever, Snapshot]]:
+        with self._store.snapshot() as snapshot:
+            yield self._parts_of(snapshot).retriever(snapshot), snapshot
+
+    def _parts_of(self, snapshot: Snapshot) -> Parts:
+        with self._guard:
+            if self._parts is None or self._parts.generation != snapshot.generation:
+                if self._parts is not None:
+                    self._parts.close()
+                self._parts = Parts(
+                    self._store, self._embedder, snapshot.generation, installation_key()
+                )
+            return self._parts
+
+    def _synchroniser(self, embedder: Embedder) -> Synchroniser:
+        from ragkit.sync.synchronise import Synchroniser  # noqa: PLC0415 - loads the readers
+
+        return Synchroniser(
+            store=self._store,
+            embedder=embedder,
+            settings=self._settings,
+            key=installation_key(),
+            identity=stored_settings(self._settings),
+        )
+
+    @contextlib.contextmanager
+    def _embedder_within(self, max_cost_usd: Decimal | None) -> Iterator[Embedder]:
+        if max_cost_usd is None or is_local(self._settings):
+            yield self._embedder
+            return
+        from ragkit.embedding.budget import Budget  # noqa: PLC0415
+
+        embedder = make_embedder(self._settings, Budget(max_cost_usd))
+        with contextlib.closing(embedder):
+            yield embedder
+
+
+def _paths(paths: StrPath | Sequence[StrPath]) -> list[Path]:
+    listed = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    if not listed:
+        raise InvalidArgument("there is nothing to index: name a folder or a file")
+    return [Path(path) for path in listed]
+
+
+def _dollars(amount: float | Decimal | None) -> Decimal | None:
+    if amount is None:
+        return None
+    try:
+        dollars = Decimal(str(amount))
+    except InvalidOperation:
+        dollars = Decimal("NaN")
+    if not dollars.is_finite() or dollars < 0:
+        raise InvalidArgument(f"max_cost_usd={amount!r}: give an amount in dollars, 0 or more")
+    return dollars
+
+
+def _options(
+    include: Sequence[str],
+    exclude: Sequence[str],
+    *,
+    checksum: bool,
+    allow_empty: bool,
+    wait_s: float = 0.0,
+) -> Options:
+    from ragkit.sync.difference import Rules  # noqa: PLC0415 - loads the readers
+    from ragkit.sync.synchronise import Options  # noqa: PLC0415
+
+    return Options(
+        include=tuple(include),
+        exclude=tuple(exclude),
+        rules=Rules(checksum=checksum, allow_empty=allow_empty),
+        wait_s=wait_s,
+    )
+
+
+def _reasons(snapshot: Snapshot, kind: str) -> tuple[tuple[str, str], ...]:
+    return tuple((problem.source, problem.reason) for problem in snapshot.problems([kind]))

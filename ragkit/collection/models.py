@@ -1,0 +1,136 @@
+"""Which embedder a collection uses, and whether it may."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ragkit.config import DEFAULT_MODEL, Settings, key_for
+from ragkit.embedding.budget import Budget
+from ragkit.embedding.seam import Embedder
+from ragkit.errors import FingerprintMismatch, UnknownModel
+from ragkit.models.catalogue import fingerprint, profile
+from ragkit.models.fingerprint import Fingerprint
+from ragkit.storage.snapshot import Snapshot
+
+__all__ = ["agreed_settings", "fingerprint_of", "is_local", "make_embedder", "stored_settings"]
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether the model is the embedded one, so that nothing leaves the machine."""
+    return settings.base_url is None and (settings.model or DEFAULT_MODEL).startswith("local/")
+
+
+def fingerprint_of(settings: Settings) -> Fingerprint:
+    """What the settings' model makes vectors by.
+
+    Raises:
+        UnknownModel: No such embedded model.
+        ConfigurationError: The model does not have these dimensions.
+    """
+    return fingerprint(
+        profile(settings.model or DEFAULT_MODEL),
+        dimensions=settings.dimensions,
+        provider=settings.provider,
+        input_type=settings.input_type,
+    )
+
+
+def agreed_settings(
+    directory: Path, snapshot: Snapshot, defaults: Settings, given: Settings
+) -> Settings:
+    """The settings that a collection is used with: its own, where it has decided.
+
+    A collection decides with its first vectors; until then another model may be named.
+
+    Args:
+        directory: For messages.
+        snapshot: The collection as it is.
+        defaults: From environment and files; they never contradict a collection.
+        given: The same with the call's arguments over them, which may.
+
+    Raises:
+        FingerprintMismatch: The arguments ask for other vectors than the collection has.
+    """
+    stored = snapshot.setting("fingerprint", "")
+    if not stored or (snapshot.generation == 0 and snapshot.matrix_rows() == 0):
+        return given
+    own = Fingerprint.from_json(stored)
+    has: dict[str, object] = {
+        "model": own.model,
+        "base_url": snapshot.setting("base_url", "") or None,
+        "dimensions": own.dimensions,
+        "provider": snapshot.setting("provider", None),
+        "input_type": _pair(snapshot.setting("input_type", None)),
+    }
+    named = {
+        name: getattr(given, name)
+        for name in has
+        if getattr(given, name) is not None and getattr(given, name) != getattr(defaults, name)
+    }
+    wrong = [name for name, value in named.items() if value != has[name]]
+    if wrong:
+        raise FingerprintMismatch(
+            f"the collection at {directory} has {_spelled(own.model, has, wrong)}, not"
+            f" {_spelled(given.model or own.model, named, wrong)}: its vectors cannot be mixed"
+            " with others; leave the option out, or index into another collection with -c"
+        )
+    explicit = given.api_key if given.api_key != defaults.api_key else None
+    key = explicit or key_for(str(has["base_url"]) if has["base_url"] else None)
+    agreed = replace(given, api_key=key, **has)  # type: ignore[arg-type]
+    if fingerprint_of(agreed) != own:
+        raise FingerprintMismatch(
+            f"the collection at {directory} was made with other prompts for {own.model} than this"
+            " ragkit uses: use the ragkit that made it, or index into another collection with -c"
+        )
+    return agreed
+
+
+def stored_settings(settings: Settings) -> dict[str, object]:
+    """What a collection keeps of its settings; never the key."""
+    return {
+        "fingerprint": fingerprint_of(settings).json,
+        "model": settings.model or DEFAULT_MODEL,
+        "base_url": settings.base_url or "",
+        "provider": settings.provider,
+        "input_type": settings.input_type,
+    }
+
+
+def _pair(value: list[str] | None) -> tuple[str, str] | None:
+    return None if value is None else (value[0], value[1])
+
+
+def _spelled(model: str, values: dict[str, object], wrong: list[str]) -> str:
+    rest = [f"{name} {values[name]}" for name in wrong if name != "model"]
+    return ", ".join([f"model {model}", *rest])
+
+
+def make_embedder(settings: Settings, budget: Budget | None = None) -> Embedder:
+    """The embedder of these settings; nothing is sent.
+
+    Raises:
+        MissingKey: A remote model without its key.
+        UnknownModel: No such embedded model.
+        ConfigurationError: Settings that cannot work.
+    """
+    model = settings.model or DEFAULT_MODEL
+    if is_local(settings):
+        if model != DEFAULT_MODEL:
+            raise UnknownModel(f"there is no embedded model {model!r}: the one is {DEFAULT_MODEL}")
+        from ragkit.embedding.local import LocalEmbedder  # noqa: PLC0415 - loads a model's runtime
+
+        return LocalEmbedder()
+    from ragkit.embedding.openrouter import OpenRouterEmbedder  # noqa: PLC0415 - loads httpx
+
+    return OpenRouterEmbedder(
+        model,
+        api_key=settings.api_key,
+        base_url=settings.base_url,
+        dimensions=settings.dimensions,
+        provider=settings.provider,
+        input_type=settings.input_type,
+        timeout_s=settings.request_timeout_s,
+        concurrency=settings.concurrency,
+        budget=budget,
+    )

@@ -1,0 +1,84 @@
+"""The lexical index of a generation, made from the one before it or from truth."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ragkit.chunking.recipe import embedded_text
+from ragkit.indexing.words import WordEntry, build, is_sealed
+from ragkit.storage.seam import StoredPassage
+from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.store import Store
+from ragkit.storage.writer import Sealed, Writer
+
+__all__ = ["derive_all_words", "derive_words", "sweep_words", "words_directory"]
+
+_NAME = "words-{}"
+_SEPARATORS = re.compile(r"[\W_]+")
+
+
+def words_directory(store: Store, snapshot: Snapshot) -> Path | None:
+    """The lexical index of a generation; None when it has no passages."""
+    name = snapshot.setting("words", "")
+    return store.derived / name if name else None
+
+
+def derive_words(store: Store, writer: Writer, sealed: Sealed, key: bytes) -> str:
+    """Make the lexical index of the coming generation beside the one that readers use.
+
+    Returns:
+        Its name, to be committed together with the generation.
+    """
+    coming = writer.snapshot(coming=True)
+    name = _NAME.format(coming.generation)
+    directory = store.derived / name
+    # Left over from a sync that was interrupted before its commit.
+    shutil.rmtree(directory, ignore_errors=True)
+    store.derived.mkdir(exist_ok=True)
+    previous = words_directory(store, writer.snapshot())
+    if previous is not None and is_sealed(previous, key):
+        build(
+            directory,
+            previous=previous,
+            removed_ids=sealed.gone,
+            added=_entries(coming, sealed),
+            key=key,
+        )
+    else:
+        derive_all_words(directory, coming, key)
+    return name
+
+
+def derive_all_words(directory: Path, snapshot: Snapshot, key: bytes) -> None:
+    """Make the lexical index of a generation from truth alone."""
+    everything = map(_entry, snapshot.all_passages())
+    build(directory, previous=None, removed_ids=np.empty(0, np.int64), added=everything, key=key)
+
+
+def sweep_words(store: Store, keep: set[str]) -> None:
+    """Remove the lexical indexes that no generation names; open readers keep their files."""
+    for directory in store.derived.glob(_NAME.format("*")):
+        if directory.name not in keep:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _entries(coming: Snapshot, sealed: Sealed) -> Iterator[WordEntry]:
+    ids = sealed.come.tolist()
+    for start in range(0, len(ids), 500):
+        found = coming.passages(ids[start : start + 500])
+        for id_ in sorted(found):
+            yield _entry(found[id_])
+
+
+def _entry(stored: StoredPassage) -> WordEntry:
+    passage = stored.passage
+    return WordEntry(
+        id=passage.id,
+        text=embedded_text(stored.title, passage),
+        path_words=_SEPARATORS.sub(" ", passage.source),
+    )

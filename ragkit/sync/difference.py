@@ -1,0 +1,256 @@
+"""What changed between a collection and its folders, file by file, before anything is read.
+
+Content decides; size and time of change are only a cheap sign that nothing did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from ragkit.errors import PathNotFound, RootVanished
+from ragkit.reading.registry import reader_version, reading_version
+from ragkit.reading.walk import FoundFile, SkippedFile
+from ragkit.storage.rows import DocumentState, Problem
+from ragkit.sync.roots import Scope
+
+__all__ = ["Difference", "Move", "Rules", "ToRead", "compare"]
+
+Walk = Callable[[Scope], Iterator[FoundFile | SkippedFile]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToRead:
+    """A file that must be read.
+
+    Attributes:
+        kind: ``added``, or ``updated`` where ``state`` is the version it takes the place of.
+    """
+
+    kind: Literal["added", "updated"]
+    root: str
+    file: FoundFile
+    state: DocumentState | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A document that is found under another name."""
+
+    state: DocumentState
+    root: str
+    file: FoundFile
+
+
+@dataclass(slots=True, kw_only=True)
+class Difference:
+    """The steps that make a collection mirror its folders.
+
+    Attributes:
+        reads: In the order (root, source).
+        moves: In the order (root, source) of the new names.
+        removed: Documents whose file is gone.
+        touched: Documents whose file has a new time and the old content.
+        unchanged: How many documents stay as they are.
+        problems: Of files that are skipped, and those remembered of files that did not change.
+    """
+
+    reads: list[ToRead] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    removed: list[DocumentState] = field(default_factory=list)
+    touched: list[tuple[DocumentState, FoundFile]] = field(default_factory=list)
+    unchanged: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the documents are as the files are."""
+        return not (self.reads or self.moves or self.removed or self.touched)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What counts as a change.
+
+    Attributes:
+        checksum: Compare contents even where size and time are the same.
+        allow_empty: A root that is gone or empty loses its documents.
+    """
+
+    checksum: bool = False
+    allow_empty: bool = False
+
+
+def compare(
+    scopes: Sequence[Scope],
+    *,
+    walk: Walk,
+    states: Iterable[DocumentState],
+    problems: Iterable[Problem],
+    chunker_version: int,
+    rules: Rules,
+) -> Difference:
+    """Walk the folders and say what changed.
+
+    Args:
+        scopes: The parts of roots to look at; everything else stays as it is.
+        walk: Lists the files of a part.
+        states: The living documents.
+        problems: What is remembered of files from earlier syncs.
+        chunker_version: Documents cut by another one are read again.
+        rules: What counts as a change.
+
+    Raises:
+        RootVanished: A root that has documents is gone or empty, and that was not allowed.
+        PathNotFound: A part of a root that does not exist and never did.
+    """
+    comparison = _Comparison(states, problems, chunker_version, rules)
+    for scope in scopes:
+        comparison.add(scope, walk)
+    return comparison.finish()
+
+
+class _Comparison:
+    def __init__(
+        self,
+        states: Iterable[DocumentState],
+        problems: Iterable[Problem],
+        chunker_version: int,
+        rules: Rules,
+    ) -> None:
+        self._chunker_version = chunker_version
+        self._rules = rules
+        self._reading_version = reading_version()
+        self._states: defaultdict[str, dict[str, DocumentState]] = defaultdict(dict)
+        for state in states:
+            self._states[state.root][state.source] = state
+        self._problems: defaultdict[tuple[str, str], list[Problem]] = defaultdict(list)
+        for problem in problems:
+            self._problems[problem.root, problem.source].append(problem)
+        self._added: list[tuple[str, FoundFile]] = []
+        self._gone: list[DocumentState] = []
+        self._difference = Difference()
+
+    def add(self, scope: Scope, walk: Walk) -> None:
+        states = self._states[scope.name]
+        expected = {source for source in states if scope.covers(source)}
+        found, skipped = set(), 0
+        for item in walk(scope) if scope.path.exists() else ():
+            if isinstance(item, SkippedFile):
+                skipped += 1
+                self._skip(scope.name, item)
+            else:
+                found.add(item.source)
+                self._look(scope.name, item, states.get(item.source))
+        if not found and not skipped:
+            self._guard(scope, len(expected))
+        self._gone.extend(states[source] for source in sorted(expected - found))
+
+    def _guard(self, scope: Scope, expected: int) -> None:
+        """Stop before an unmounted disk or a mistyped name empties the collection."""
+        if scope.prefix and not expected:
+            raise PathNotFound(f"there is no file or folder at {scope.path / scope.prefix}")
+        whole = not scope.prefix or not scope.path.exists()
+        if whole and expected and not self._rules.allow_empty:
+            raise RootVanished(
+                f"{scope.path} is gone or empty, and the collection holds {expected:,} of its"
+                " documents; nothing was removed: if they are to go, use --allow-empty"
+            )
+
+    def _skip(self, root: str, item: SkippedFile) -> None:
+        self._difference.problems.append(
+            Problem(root=root, source=item.source, kind="skipped", reason=item.reason)
+        )
+
+    def _look(self, root: str, file: FoundFile, state: DocumentState | None) -> None:
+        remembered = self._problems.get((root, file.source), [])
+        if state is None:
+            current = [item for item in remembered if self._still_holds(item, file)]
+            if current and not self._rules.checksum:
+                self._difference.problems.extend(current)
+            else:
+                self._added.append((root, file))
+            return
+        changed, touched = self._changed(file, state)
+        if changed:
+            self._difference.reads.append(ToRead(kind="updated", root=root, file=file, state=state))
+            return
+        self._difference.unchanged += 1
+        self._difference.problems.extend(remembered)
+        if touched:
+            self._difference.touched.append((state, file))
+
+    def _still_holds(self, problem: Problem, file: FoundFile) -> bool:
+        return (
+            problem.kind in {"failed", "skipped"}
+            and (problem.size, problem.mtime_ns) == (file.size, file.mtime_ns)
+            and problem.reading_version == self._reading_version
+        )
+
+    def _changed(self, file: FoundFile, state: DocumentState) -> tuple[bool, bool]:
+        """Whether to read the file again, and whether only its time is another."""
+        if not self._is_current(state):
+            return True, False
+        same_stat = (file.size, file.mtime_ns) == (state.size, state.mtime_ns)
+        if same_stat and not self._rules.checksum:
+            return False, False
+        if file.size == state.size and _digest(file.path) == state.digest:
+            return False, not same_stat
+        return True, False
+
+    def _is_current(self, state: DocumentState) -> bool:
+        return (
+            state.chunker_version == self._chunker_version
+            and state.reader_version == reader_version(state.media_type)
+        )
+
+    def finish(self) -> Difference:
+        difference = self._difference
+        moved = self._find_moves()
+        gone = {state.id for state in moved.values()}
+        for root, file in self._added:
+            state = moved.get((root, file.source))
+            if state is None:
+                difference.reads.append(ToRead(kind="added", root=root, file=file))
+            else:
+                difference.moves.append(Move(state=state, root=root, file=file))
+        difference.removed = [state for state in self._gone if state.id not in gone]
+        difference.reads.sort(key=lambda item: (item.root, item.file.source))
+        difference.moves.sort(key=lambda item: (item.root, item.file.source))
+        return difference
+
+    def _find_moves(self) -> Mapping[tuple[str, str], DocumentState]:
+        """New files whose content is that of a vanished document, each used once."""
+        by_size: defaultdict[int, list[DocumentState]] = defaultdict(list)
+        for state in self._gone:
+            if self._is_current(state):
+                by_size[state.size].append(state)
+        moved: dict[tuple[str, str], DocumentState] = {}
+        for root, file in sorted(self._added, key=lambda item: (item[0], item[1].source)):
+            candidates = by_size.get(file.size)
+            digest = _digest(file.path) if candidates else None
+            for state in candidates or ():
+                # Another extension may mean another reader: then it is read like a new file.
+                if state.digest == digest and _extension(state.source) == _extension(file.source):
+                    moved[root, file.source] = state
+                    candidates.remove(state)  # type: ignore[union-attr]
+                    break
+        return moved
+
+
+def _extension(source: str) -> str:
+    name = PurePosixPath(source)
+    return name.suffix.lower() or name.name
+
+
+def _digest(path: Path) -> bytes | None:
+    """sha256 of the file's bytes; None when it cannot be read, which its reader will report."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return None

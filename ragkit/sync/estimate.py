@@ -1,0 +1,118 @@
+"""What a sync would cost, found out by reading and cutting, without a request or a write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from ragkit.chunking.recipe import embedded_text
+from ragkit.models.tokens import count_tokens
+from ragkit.reading.pool import WorkerFailure
+from ragkit.records import Change, SyncPlan
+from ragkit.sync.difference import Difference, ToRead
+from ragkit.sync.pipeline import requests
+from ragkit.sync.synchronise import Options, Synchroniser
+from ragkit.sync.worker import CutReply, cut_passages
+
+__all__ = ["Price", "estimate"]
+
+# Tokens to dollars; None while the model's price is not known.
+Price = Callable[[int], Decimal | None]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Count:
+    passages: int = 0
+    tokens_by_key: dict[bytes, int] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    problems: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def estimate(
+    synchroniser: Synchroniser,
+    paths: Sequence[Path],
+    options: Options,
+    price: Price,
+) -> SyncPlan:
+    """The plan of a sync; the files are read as the sync itself would read them.
+
+    Raises:
+        PathNotFound, RootVanished: As the sync would.
+    """
+    with synchroniser.store.snapshot() as snapshot:
+        _, difference = synchroniser.compare(snapshot, paths, options)
+    count = _Count()
+    if difference.reads:
+        with synchroniser.pool() as pool:
+            replies = pool.run(requests(difference.reads, synchroniser.max_file_bytes))
+            for change, (_, reply) in zip(difference.reads, replies, strict=True):
+                _add(count, change, reply, synchroniser.embedder.fingerprint.key)
+    with synchroniser.store.snapshot() as snapshot:
+        unknown = snapshot.unknown_keys(count.tokens_by_key)
+    tokens = sum(count.tokens_by_key[key] for key in unknown)
+    kinds = [change.kind for change in count.changes]
+    problems = [(item.kind, item.source, item.reason) for item in difference.problems]
+    problems += count.problems
+    return SyncPlan(
+        added=kinds.count("added"),
+        updated=kinds.count("updated"),
+        moved=len(difference.moves),
+        removed=len(difference.removed) + kinds.count("removed"),
+        unchanged=difference.unchanged,
+        passages=count.passages,
+        to_embed=len(unknown),
+        tokens=tokens,
+        cost_usd=price(tokens),
+        changes=_sorted([*count.changes, *_without_reading(difference)]),
+        failed=_lines(problems, "failed"),
+        skipped=_lines(problems, "skipped"),
+        warnings=_lines(problems, "warning"),
+    )
+
+
+def _add(
+    count: _Count, change: ToRead, reply: CutReply | WorkerFailure, key: Callable[[str], bytes]
+) -> None:
+    source = change.file.source
+    if isinstance(reply, WorkerFailure):
+        count.problems.append(("failed", source, reply.reason))
+        return
+    read = reply.read
+    count.problems += [("warning", source, warning) for warning in read.warnings]
+    if read.document is None or not reply.cuts:
+        kind = "failed" if read.failed is not None else "skipped"
+        count.problems.append((kind, source, read.failed or read.skipped or "no text"))
+        if change.state is not None and read.digest is not None:
+            count.changes.append(Change(kind="removed", root=change.root, source=source))
+        return
+    count.changes.append(Change(kind=change.kind, root=change.root, source=source))
+    for passage in cut_passages(read.document, reply.cuts):
+        text = embedded_text(read.document.title, passage)
+        count.passages += 1
+        count.tokens_by_key.setdefault(key(text), count_tokens(text))
+
+
+def _without_reading(difference: Difference) -> list[Change]:
+    moves = [
+        Change(
+            kind="moved",
+            root=move.root,
+            source=move.file.source,
+            previous=f"{move.state.root}:{move.state.source}",
+        )
+        for move in difference.moves
+    ]
+    removed = [
+        Change(kind="removed", root=state.root, source=state.source) for state in difference.removed
+    ]
+    return moves + removed
+
+
+def _sorted(changes: Sequence[Change]) -> tuple[Change, ...]:
+    return tuple(sorted(changes, key=lambda change: (change.root, change.source)))
+
+
+def _lines(problems: Sequence[tuple[str, str, str]], kind: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((source, reason) for found, source, reason in problems if found == kind))

@@ -1,0 +1,82 @@
+"""Which folders a call is about: named roots, new ones, and parts of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ragkit.errors import PathNotFound
+from ragkit.storage.rows import Root
+from ragkit.storage.store import Store
+
+__all__ = ["Scope", "scopes", "stored_path"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What one path of a call covers.
+
+    Attributes:
+        name: Name of the root, known or to be made.
+        path: Where the root is, absolute.
+        is_file: Whether the root is a single file.
+        prefix: The part of the root to bring into step; empty for all of it.
+        known: Whether the collection has the root already.
+    """
+
+    name: str
+    path: Path
+    is_file: bool
+    prefix: str = ""
+    known: bool = False
+
+    def covers(self, source: str) -> bool:
+        """Whether the source is in the part."""
+        return self.prefix in ("", source) or source.startswith(f"{self.prefix}/")
+
+
+def scopes(paths: Sequence[Path], store: Store, roots: Iterable[Root]) -> list[Scope]:
+    """The part of a root, known or new, that each path names; a path named twice counts once.
+
+    Raises:
+        PathNotFound: Nothing is there, and no known root or document is meant.
+    """
+    known = {store.place_of(root): root for root in roots}
+    taken = {root.name for root in known.values()}
+    found: list[Scope] = []
+    for path in dict.fromkeys(Path(os.path.abspath(path)) for path in paths):  # noqa: PTH100
+        scope = _known_scope(path, known) or _new_scope(path, taken)
+        taken.add(scope.name)
+        found.append(scope)
+    return found
+
+
+def stored_path(path: Path, collection: Path) -> str:
+    """A root's path as it is stored: relative where folder and collection move together."""
+    collection = Path(os.path.abspath(collection))  # noqa: PTH100
+    if collection.parent == path or collection.parent in path.parents or path in collection.parents:
+        return PurePosixPath(os.path.relpath(path, collection)).as_posix()
+    return path.as_posix()
+
+
+def _known_scope(path: Path, known: dict[Path, Root]) -> Scope | None:
+    for above in (path, *path.parents):
+        root = known.get(above)
+        if root is None or (root.is_file and above != path):
+            continue
+        prefix = "" if above == path else path.relative_to(above).as_posix()
+        return Scope(name=root.name, path=above, is_file=root.is_file, prefix=prefix, known=True)
+    return None
+
+
+def _new_scope(path: Path, taken: set[str]) -> Scope:
+    if not path.exists():
+        raise PathNotFound(f"there is no file or folder at {path}")
+    base = os.fsencode(path.name).decode("utf-8", "replace") or "root"
+    name, number = base, 1
+    while name in taken:
+        number += 1
+        name = f"{base}-{number}"
+    return Scope(name=name, path=path, is_file=path.is_file())

@@ -1,0 +1,298 @@
+"""A sync from beginning to end: compare, read, embed, index, commit."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ragkit.chunking import CHUNKER_VERSION
+from ragkit.config import Settings
+from ragkit.embedding.seam import Embedder
+from ragkit.errors import BudgetSpent, EmbeddingError, OutOfCredit
+from ragkit.reading.pool import WorkerPool
+from ragkit.reading.walk import FoundFile, SkippedFile, walk
+from ragkit.records import SyncReport
+from ragkit.storage.rows import Problem
+from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.store import Store
+from ragkit.storage.writer import FileFacts, Writer
+from ragkit.sync.derive import derive_words, sweep_words
+from ragkit.sync.difference import Difference, Move, Rules, compare
+from ragkit.sync.pipeline import Outcome, Pipeline
+from ragkit.sync.progress import ProgressListener
+from ragkit.sync.roots import Scope, scopes, stored_path
+from ragkit.sync.worker import CutReply, worker_arguments
+
+__all__ = ["Options", "Synchroniser"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a sync is to be done.
+
+    Attributes:
+        include: Globs; with any, only files that fit one are indexed.
+        exclude: Globs of files that are not.
+        rules: What counts as a change.
+        wait_s: How long to wait for another writer.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    rules: Rules = field(default_factory=Rules)
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synchroniser:
+    """Makes a collection mirror its folders.
+
+    Attributes:
+        store: The collection.
+        embedder: Makes its vectors.
+        settings: Sizes, limits, numbers of workers.
+        key: Signs the lexical index.
+        identity: Settings that decide the vectors, kept with the first of them.
+    """
+
+    store: Store
+    embedder: Embedder
+    settings: Settings
+    key: bytes
+    identity: Mapping[str, object]
+
+    # --- what would be done
+
+    def compare(
+        self, snapshot: Snapshot, paths: Sequence[Path], options: Options
+    ) -> tuple[list[Scope], Difference]:
+        """What changed, file by file; reads no more than sizes and times."""
+        covered = scopes(paths, self.store, snapshot.roots())
+
+        def files(scope: Scope) -> Iterator[FoundFile | SkippedFile]:
+            return self._files(scope, options)
+
+        difference = compare(
+            covered,
+            walk=files,
+            states=snapshot.document_states(),
+            problems=snapshot.problems(),
+            chunker_version=CHUNKER_VERSION,
+            rules=options.rules,
+        )
+        return covered, difference
+
+    def pool(self) -> WorkerPool[CutReply]:
+        """Worker processes that read and cut as this collection is cut."""
+        workers = self.settings.workers or min(4, os.cpu_count() or 1)
+        return WorkerPool(
+            CutReply,
+            module="ragkit.sync.worker",
+            arguments=worker_arguments(
+                model=self.embedder.fingerprint.model,
+                max_tokens=self.embedder.max_tokens,
+                passage_tokens=self.settings.passage_tokens,
+            ),
+            workers=workers,
+            timeout_s=self.settings.file_timeout_s,
+            memory_bytes=self.settings.file_memory_mib << 20,
+        )
+
+    @property
+    def max_file_bytes(self) -> int:
+        """Larger files are skipped."""
+        return self.settings.max_file_mib << 20
+
+    # --- doing it
+
+    def sync(
+        self,
+        paths: Sequence[Path],
+        options: Options,
+        *,
+        listener: ProgressListener | None = None,
+        stop: threading.Event | None = None,
+    ) -> SyncReport:
+        """Bring the paths into step; nothing else of the collection is touched.
+
+        An unchanged folder takes no lock and writes nothing. When ``stop`` is set, or money runs
+        out, the documents that are complete become a generation and the report says why it ended.
+
+        Raises:
+            CollectionLocked: Another writer holds the collection.
+            EmbeddingError: After what was complete has been committed.
+        """
+        started = time.monotonic()
+        with self.store.snapshot() as snapshot:
+            covered, difference = self.compare(snapshot, paths, options)
+            generation = snapshot.generation
+            if _in_step(snapshot, covered, difference):
+                return _report(Outcome(), difference, seconds=time.monotonic() - started)
+        with self.store.writing(wait_s=options.wait_s) as writer:
+            if writer.generation != generation:
+                covered, difference = self.compare(writer.snapshot(), paths, options)
+            run = _Run(self, writer, covered, difference)
+            report, error = run.finish(listener, stop or threading.Event())
+        if error is not None and report.stopped is None:
+            raise error
+        return replace(report, seconds=time.monotonic() - started)
+
+    def _files(self, scope: Scope, options: Options) -> Iterator[FoundFile | SkippedFile]:
+        own = Path(os.path.abspath(self.store.directory))  # noqa: PTH100
+        for item in walk(
+            scope.path,
+            include=options.include,
+            exclude=options.exclude,
+            max_file_bytes=self.max_file_bytes,
+        ):
+            inside = isinstance(item, FoundFile) and own in item.path.parents
+            if scope.covers(item.source) and not inside:
+                yield item
+
+
+class _Run:
+    """One sync, with the lock held."""
+
+    def __init__(
+        self,
+        synchroniser: Synchroniser,
+        writer: Writer,
+        covered: Sequence[Scope],
+        difference: Difference,
+    ) -> None:
+        self._synchroniser = synchroniser
+        self._store = synchroniser.store
+        self._writer = writer
+        self._covered = covered
+        self._difference = difference
+        if not writer.has_vectors:
+            writer.set(synchroniser.identity)
+        self._roots = {root.name: root for root in writer.snapshot().roots()}
+        for scope in covered:
+            path = stored_path(scope.path, self._store.directory)
+            self._roots[scope.name] = writer.add_root(scope.name, path, is_file=scope.is_file)
+
+    def finish(
+        self, listener: ProgressListener | None, stop: threading.Event
+    ) -> tuple[SyncReport, EmbeddingError | None]:
+        """Do the steps; an embedding error comes back after what was complete is committed."""
+        synchroniser, difference = self._synchroniser, self._difference
+        for state in difference.removed:
+            self._writer.remove_document(state.id)
+        for move in difference.moves:
+            self._move(move)
+        for state, file in difference.touched:
+            self._writer.touch(state.id, size=file.size, mtime_ns=file.mtime_ns)
+        pipeline = Pipeline(
+            writer=self._writer,
+            roots=self._roots,
+            embedder=synchroniser.embedder,
+            chunker_version=CHUNKER_VERSION,
+            listener=listener,
+            stop=stop,
+        )
+        error: EmbeddingError | None = None
+        with synchroniser.pool() as pool:
+            try:
+                pipeline.run(difference.reads, pool, synchroniser.max_file_bytes)
+            except EmbeddingError as raised:
+                error = raised
+        # An error that let nothing through, such as a wrong key, changes nothing.
+        if error is None or pipeline.outcome.added or pipeline.outcome.updated:
+            self._commit(pipeline.outcome)
+        return _report(pipeline.outcome, difference, stopped=_why(stop, error)), error
+
+    def _move(self, move: Move) -> None:
+        state, file = move.state, move.file
+        facts = FileFacts(
+            raw_name=file.raw_name,
+            digest=state.digest,
+            size=file.size,
+            mtime_ns=file.mtime_ns,
+            reader_version=state.reader_version,
+            chunker_version=state.chunker_version,
+        )
+        self._writer.move_document(state.id, self._roots[move.root], file.source, facts)
+
+    def _commit(self, outcome: Outcome) -> None:
+        sealed = self._writer.seal()
+        settings: dict[str, object] = {}
+        previous = self._writer.snapshot().setting("words", "")
+        if len(sealed.gone) or len(sealed.come) or not previous:
+            settings["words"] = derive_words(
+                self._store, self._writer, sealed, self._synchroniser.key
+            )
+        self._writer.commit(
+            settings=settings,
+            problems=self._problems(outcome),
+            roots=[self._roots[scope.name] for scope in self._covered],
+        )
+        # One generation back is kept for a reader that has just looked up its name.
+        sweep_words(self._store, {previous, str(settings.get("words", previous))})
+
+    def _problems(self, outcome: Outcome) -> list[Problem]:
+        """Of the covered roots: found now, or remembered of parts that were not looked at."""
+        now = [*self._difference.problems, *outcome.problems]
+        names = {scope.name for scope in self._covered}
+        remembered = [
+            problem
+            for problem in self._writer.snapshot().problems()
+            if problem.root in names
+            and not any(
+                scope.name == problem.root and scope.covers(problem.source)
+                for scope in self._covered
+            )
+        ]
+        return [*now, *remembered]
+
+
+def _in_step(snapshot: Snapshot, covered: Sequence[Scope], difference: Difference) -> bool:
+    if not difference.is_empty or not all(scope.known for scope in covered):
+        return False
+    names = {scope.name for scope in covered}
+    stored = {
+        problem
+        for problem in snapshot.problems()
+        if any(scope.name == problem.root and scope.covers(problem.source) for scope in covered)
+    }
+    return stored == {problem for problem in difference.problems if problem.root in names}
+
+
+def _why(stop: threading.Event, error: EmbeddingError | None) -> str | None:
+    if isinstance(error, (BudgetSpent, OutOfCredit)):
+        return str(error)
+    return "interrupted" if stop.is_set() else None
+
+
+def _report(
+    outcome: Outcome, difference: Difference, *, stopped: str | None = None, seconds: float = 0.0
+) -> SyncReport:
+    problems = [*difference.problems, *outcome.problems]
+    return SyncReport(
+        added=outcome.added,
+        updated=outcome.updated,
+        moved=len(difference.moves),
+        removed=len(difference.removed) + outcome.removed,
+        unchanged=difference.unchanged,
+        passages=outcome.passages,
+        embedded=outcome.embedded,
+        reused=outcome.reused,
+        tokens=outcome.tokens,
+        requests=outcome.requests,
+        cost_usd=outcome.cost_usd,
+        seconds=seconds,
+        failed=_lines(problems, "failed"),
+        skipped=_lines(problems, "skipped"),
+        warnings=_lines(problems, "warning"),
+        stopped=stopped,
+    )
+
+
+def _lines(problems: Sequence[Problem], kind: str) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        sorted((problem.source, problem.reason) for problem in problems if problem.kind == kind)
+    )
