@@ -1,0 +1,248 @@
+"""Vectors are ranked exactly, and the same whatever the batch, the threads and the history."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ragkit.errors import CollectionDamaged, InvalidArgument
+from ragkit.indexing.vectors import MatrixIndex, VectorIndex
+
+Matrix = npt.NDArray[np.float32]
+
+
+def unit(seed: int, rows: int, dimensions: int) -> Matrix:
+    drawn = np.random.default_rng(seed).standard_normal((rows, dimensions))
+    scaled: Matrix = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    return scaled
+
+
+def brute_force(vectors: dict[int, Matrix], query: Matrix, k: int) -> list[tuple[int, np.float32]]:
+    """(id, cosine) of the k best, by one float64 sum for each vector."""
+    scored = [
+        (id_, np.float32((row.astype(np.float64) * query.astype(np.float64)).sum()))
+        for id_, row in vectors.items()
+    ]
+    return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:k]
+
+
+# A few directions only, so that many vectors are equal or nearly so.
+DIRECTIONS = unit(7, 12, 5)
+steps = st.lists(
+    st.tuples(st.booleans(), st.integers(0, 15), st.integers(0, len(DIRECTIONS) - 1)), max_size=60
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(steps=steps, k=st.integers(1, 20))
+def test_any_history_ranks_as_brute_force(steps: list[tuple[bool, int, int]], k: int) -> None:
+    """After any adding, removing and adding again, search equals brute force, ties by id."""
+    index, truth = VectorIndex(5), dict[int, Matrix]()
+    for adds, id_, direction in steps:
+        if adds and id_ not in truth:
+            index.add([id_], DIRECTIONS[[direction]])
+            truth[id_] = DIRECTIONS[direction]
+        elif not adds and id_ in truth:
+            index.remove([id_])
+            del truth[id_]
+    query = unit(3, 1, 5)
+    scores, ids = index.search(query, k)
+    expected = brute_force(truth, query[0], k)
+    assert len(index) == len(truth)
+    assert ids[0, : len(expected)].tolist() == [id_ for id_, _ in expected]
+    assert np.allclose(scores[0, : len(expected)], [s for _, s in expected], atol=2e-7)
+    assert (ids[0, len(expected) :] == -1).all()
+    assert (scores[0, len(expected) :] == -np.inf).all()
+
+
+def test_growth_and_reuse_keep_every_vector() -> None:
+    """Thousands of rows added, half removed and others added find themselves first."""
+    index, rows = VectorIndex(16), unit(1, 4000, 16)
+    index.add(range(2000), rows[:2000])
+    index.remove(list(range(0, 2000, 2)))
+    index.add(range(2000, 4000), rows[2000:])
+    left = [*range(1, 2000, 2), *range(2000, 4000)]
+    scores, ids = index.search(rows[left], 1)
+    assert ids[:, 0].tolist() == left
+    assert np.allclose(scores[:, 0], 1.0, atol=1e-6)
+
+
+def test_lengths_do_not_matter() -> None:
+    """Vectors and queries of any length but zero are compared by angle alone."""
+    index = VectorIndex(3)
+    index.add([1, 2], [[3e30, 0, 0], [0, 1e-30, 0]])
+    scores, ids = index.search([0, 5.0, 0], 2)
+    assert (ids.tolist(), scores.tolist()) == ([[2, 1]], [[1.0, 0.0]])
+    assert index.search(np.empty((0, 3)), 2)[1].shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("ids", "vectors", "message"),
+    [
+        ([1], [[0.0, 0.0]], "zero"),
+        ([1], [[np.nan, 1.0]], "not finite"),
+        ([1], [[1e300, 1.0]], "not finite"),
+        ([1], [[1.0, 2.0, 3.0]], r"\(n, 2\)"),
+        ([1], [1.0, 2.0], r"\(n, 2\)"),
+        ([1], [["a", "b"]], "not numbers"),
+        ([1, 2], [[1.0, 0.0]], "2 ids for 1 vectors"),
+        ([1, 1], [[1.0, 0.0], [0.0, 1.0]], "twice"),
+        ([9], [[1.0, 0.0]], "already"),
+        ([-1], [[1.0, 0.0]], "negative"),
+        ([1.5], [[1.0, 0.0]], "whole numbers"),
+    ],
+)
+def test_what_cannot_be_added(ids: list[int], vectors: list[list[float]], message: str) -> None:
+    """What no search could use is refused by name, and nothing of the call is kept."""
+    index = VectorIndex(2)
+    index.add([9], [[1.0, 1.0]])
+    with pytest.raises(InvalidArgument, match=message):
+        index.add(ids, vectors)
+    assert index.search([1.0, 0.0], 3)[1].tolist() == [[9, -1, -1]]
+
+
+def test_bad_calls_are_refused() -> None:
+    """A width below 1, k below 1 and an unknown id are refused."""
+    for width in (0, -3, True):
+        with pytest.raises(InvalidArgument, match="dimensions"):
+            VectorIndex(width)
+    index = VectorIndex(2)
+    with pytest.raises(InvalidArgument, match="k=0"):
+        index.search([1.0, 0.0], 0)
+    with pytest.raises(InvalidArgument, match="id 5 is not"):
+        index.remove([5])
+
+
+def test_threads_see_whole_states() -> None:
+    """Searches beside a writer find only whole batches, each with its own score."""
+    index, rows = VectorIndex(8), unit(2, 64, 8)
+    index.add(range(64), rows)
+    extra = np.repeat(unit(5, 1, 8), 3000, axis=0)
+
+    def search(_: int) -> bool:
+        scores, ids = index.search(rows[:8], 1)
+        return ids[:, 0].tolist() == list(range(8)) and bool(np.allclose(scores, 1, atol=1e-6))
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(search, i) for i in range(100)]
+        for _ in range(10):
+            index.add(range(100, 3100), extra)
+            index.remove(range(100, 3100))
+    assert all(answer.result() for answer in answers)
+
+
+# --- the collection's matrix
+
+
+def stored(tmp_path: Path, rows: Matrix) -> Matrix:
+    """The rows as a collection maps them, with a row of NaN that nobody uses after each."""
+    path = tmp_path / "vectors.f32"
+    spread = np.full((2 * len(rows), rows.shape[1]), np.nan, "<f4")
+    spread[::2] = rows
+    path.write_bytes(spread.tobytes())
+    return np.memmap(path, dtype="<f4", mode="r", shape=spread.shape)
+
+
+@pytest.mark.parametrize("share", [1, 8])
+def test_matrix_ranks_as_brute_force(tmp_path: Path, share: int) -> None:
+    """Over a mapped matrix with gaps and shared rows, rank equals brute force, also when few."""
+    rows = unit(11, 400, 24)
+    matrix = stored(tmp_path, rows)
+    ids = np.arange(5, 5 + 2 * 400, 2, dtype=np.int64)[::share]
+    # Every third passage has the same text as the one before it.
+    slots = (2 * np.arange(400, dtype=np.int64))[::share].copy()
+    slots[2::3] = slots[1::3][: len(slots[2::3])]
+    index = MatrixIndex(ids=ids, slots=slots, matrix=matrix)
+    truth = {int(i): np.asarray(matrix[s]) for i, s in zip(ids, slots, strict=True)}
+    for query in unit(12, 10, 24):
+        expected = brute_force(truth, query, len(ids))
+        for k in (1, 7, 10_000):
+            ranking = index.rank(query, k)
+            assert list(zip(ranking.ids, ranking.scores, strict=True)) == expected[:k]
+            assert ranking.highest == expected[0][1]
+            assert ranking.lowest == expected[-1][1]
+
+
+def test_a_filter_restricts_and_moves_no_score(tmp_path: Path) -> None:
+    """With a filter come the k best of those allowed, with the scores and bounds of all."""
+    rows = unit(13, 300, 16)
+    matrix = stored(tmp_path, rows)
+    ids = np.arange(300, dtype=np.int64)
+    index = MatrixIndex(ids=ids, slots=2 * ids, matrix=matrix)
+    query = unit(14, 1, 16)[0]
+    whole = index.rank(query, 300)
+    allowed = np.array([-4, 3, 50, 51, 299, 1000], np.int64)
+    ranking = index.rank(query, 3, among=allowed)
+    kept = [i for i in whole.ids.tolist() if i in set(allowed.tolist())]
+    assert ranking.ids.tolist() == kept[:3]
+    assert (ranking.lowest, ranking.highest) == (whole.lowest, whole.highest)
+    assert index.rank(query, 10, among=allowed).ids.tolist() == kept
+    assert not len(index.rank(query, 10, among=np.empty(0, np.int64)).ids)
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 40))
+def test_a_batch_gives_the_bits_of_each_alone(seed: int, count: int) -> None:
+    """Batches, single queries and single scores agree to the bit."""
+    rows = np.concatenate([unit(seed, 90, 33), unit(seed, 90, 33)])
+    ids = np.arange(180, dtype=np.int64)
+    index = MatrixIndex(ids=ids, slots=ids, matrix=rows)
+    queries = unit(seed + 1, count, 33)
+    for query, ranking in zip(queries, index.rank_many(queries, 50), strict=True):
+        alone = index.rank(query, 50)
+        assert ranking.ids.tolist() == alone.ids.tolist()
+        assert ranking.scores.tobytes() == alone.scores.tobytes()
+        assert index.scores(query, ranking.ids).tobytes() == ranking.scores.tobytes()
+        # Equal rows: the lower id stands first.
+        assert ranking.ids[0] + 90 == ranking.ids[1]
+
+
+def test_scores_of_unknown_ids_are_nan() -> None:
+    """An id that is not in the index has no score, wherever it would stand."""
+    rows = unit(15, 3, 4)
+    index = MatrixIndex(ids=np.array([2, 4, 6]), slots=np.array([0, 1, 2]), matrix=rows)
+    scores = index.scores(rows[1], np.array([1, 4, 5, 9]))
+    assert np.isnan(scores).tolist() == [True, False, True, True]
+    assert scores[1] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_an_empty_matrix_index_answers() -> None:
+    """Without passages every ranking is empty and its bounds are 0."""
+    none = np.empty(0, np.int64)
+    index = MatrixIndex(ids=none, slots=none, matrix=np.empty((0, 4), np.float32))
+    ranking = index.rank(unit(1, 1, 4)[0], 5)
+    assert (len(index), len(ranking.ids), ranking.lowest, ranking.highest) == (0, 0, 0.0, 0.0)
+    assert np.isnan(index.scores(unit(1, 1, 4)[0], np.array([3]))).all()
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    """Unsorted ids, slots outside, and queries of another model are refused by name."""
+    rows = unit(16, 2, 4)
+    with pytest.raises(InvalidArgument, match="sorted"):
+        MatrixIndex(ids=np.array([2, 1]), slots=np.array([0, 1]), matrix=rows)
+    with pytest.raises(InvalidArgument, match="outside"):
+        MatrixIndex(ids=np.array([1, 2]), slots=np.array([0, 2]), matrix=rows)
+    with pytest.raises(InvalidArgument, match="do not fit"):
+        MatrixIndex(ids=np.array([1, 2]), slots=np.array([0]), matrix=rows)
+    index = MatrixIndex(ids=np.array([1, 2]), slots=np.array([0, 1]), matrix=rows)
+    with pytest.raises(InvalidArgument, match="same model"):
+        index.rank(unit(1, 1, 5)[0], 1)
+    with pytest.raises(InvalidArgument, match="not finite"):
+        index.rank(np.full(4, np.nan, np.float32), 1)
+    with pytest.raises(InvalidArgument, match="k=0"):
+        index.rank(rows[0], 0)
+
+
+def test_a_damaged_vector_is_named() -> None:
+    """A row that is not finite stops the search instead of being ranked somewhere."""
+    rows = unit(17, 3, 4)
+    rows[1, 2] = np.nan
+    index = MatrixIndex(ids=np.array([5, 6, 7]), slots=np.array([0, 1, 2]), matrix=rows)
+    with pytest.raises(CollectionDamaged, match="passage 6"):
+        index.rank(rows[0], 1)
