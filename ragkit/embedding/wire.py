@@ -80,7 +80,7 @@ class _Envelope(msgspec.Struct):
     object: Any = None
     model: Any = None
     provider: Any = None
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = msgspec.Raw()
 
 
 class _Usage(msgspec.Struct):
@@ -167,10 +167,8 @@ def parse_reply(
     )
 
 
-def _bill(usage: msgspec.Raw | None) -> tuple[int | None, Decimal | None]:
+def _bill(usage: msgspec.Raw) -> tuple[int | None, Decimal | None]:
     # A bill that cannot be read must not cost the vectors that were paid for.
-    if usage is None:
-        return None, None
     try:
         stated = _USAGE.decode(usage)
     except UNREADABLE:
