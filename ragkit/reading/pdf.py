@@ -1,0 +1,189 @@
+"""PDF: text by pypdfium2, and by pypdf where that fails or finds none.
+
+Pages are joined by a line end and a form feed, and each page starts after its form feed. Within a
+page the lines are the parser's; a word that a hyphen breaks over two lines is whole again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ragkit.errors import DocumentSkipped, DocumentUnreadable
+from ragkit.reading.content import RawFile, Reading
+from ragkit.reading.structure import Heading, nest_sections
+from ragkit.records import Document, Metadata
+
+__all__ = ["OutlineEntry", "PdfContent", "read_pdf"]
+
+PAGE_BREAK = "\n\f"
+ENCRYPTED = "encrypted: a password is needed"
+_MARK_WITHIN_BYTES = 1024
+_MOST_CHARACTERS = 50_000_000
+_LONGEST_TITLE = 300
+# Titles that a program wrote, not an author.
+_FILE_NAME = re.compile(
+    r"\.(?:docx?|pptx?|xlsx?|odt|pdf|tex|dvi|indd|rtf|qxd|html?)$", re.IGNORECASE
+)
+_PROGRAM_PREFIX = re.compile(r"^(?:Microsoft (?:Word|PowerPoint|Excel) - )")
+_NO_TITLE = frozenset({"", "untitled", "untitled document", "(anonymous)", "title", "none"})
+# PDFium marks the hyphen of a broken word by U+FFFE or U+0002.
+_BROKEN_WORD = re.compile("[\ufffe\x02]\r?\n?")
+_UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class OutlineEntry:
+    """A line of a PDF's outline: its rank from 1, its words, and the index of its page."""
+
+    level: int
+    title: str
+    page: int
+
+
+@dataclass(slots=True)
+class PdfContent:
+    """What a parser found: the text of each page, the outline in its order, the information."""
+
+    pages: list[str] = field(default_factory=list)
+    outline: list[OutlineEntry] = field(default_factory=list)
+    information: dict[str, str] = field(default_factory=dict)
+    unreadable_pages: int = 0
+    characters: int = 0
+
+    def add_page(self, text: str) -> None:
+        """Add the next page's text.
+
+        Raises:
+            DocumentUnreadable: The file holds more text than any document does.
+        """
+        self.characters += len(text)
+        if self.characters > _MOST_CHARACTERS:
+            raise DocumentUnreadable(
+                f"more than {_MOST_CHARACTERS // 1_000_000} million characters: likely a bomb"
+            )
+        self.pages.append(_cleaned(text))
+
+    @property
+    def has_text(self) -> bool:
+        """Whether any page has a word."""
+        return any(page for page in self.pages)
+
+
+def read_pdf(raw: RawFile) -> Reading:
+    """Read a PDF, with its pages and, where it has an outline, its sections.
+
+    Raises:
+        DocumentSkipped: No page has text.
+        DocumentUnreadable: It is encrypted, damaged, or no PDF at all.
+    """
+    if b"%PDF-" not in raw.data[:_MARK_WITHIN_BYTES]:
+        raise DocumentUnreadable("not a PDF, whatever its name says: it does not begin with %PDF")
+    content = _content(raw.data)
+    count = len(content.pages)
+    if not content.has_text:
+        if count == 0:
+            raise DocumentSkipped("no text: the PDF has no pages")
+        plural = "" if count == 1 else "s"
+        if content.unreadable_pages == count:
+            raise DocumentUnreadable(f"damaged PDF: {count} page{plural}, none can be opened")
+        raise DocumentSkipped(f"no text: likely scanned images, {count} page{plural}")
+    text = PAGE_BREAK.join(content.pages)
+    starts = _starts(content.pages)
+    headings = _headings(content, starts)
+    document = Document(
+        source=raw.source,
+        root=raw.root,
+        media_type=raw.media_type,
+        text=text,
+        title=_title(content.information.get("title", "")),
+        pages=tuple(starts),
+        sections=nest_sections(headings, len(text)),
+        metadata=_metadata(content.information),
+    )
+    return Reading(document=document, warnings=tuple(_warnings(content, text)))
+
+
+def _warnings(content: PdfContent, text: str) -> Iterator[str]:
+    if content.unreadable_pages:
+        yield f"{content.unreadable_pages} of {len(content.pages)} pages could not be read"
+    unknown = text.count("\ufffd")
+    if unknown:
+        yield f"{unknown} characters that its fonts do not name, shown as U+FFFD"
+
+
+def _content(data: bytes) -> PdfContent:
+    """Ask PDFium, and pypdf where it fails or finds nothing."""
+    from ragkit.reading.pdf_pdfium import read_with_pdfium  # noqa: PLC0415
+
+    first: PdfContent | None = None
+    problem: DocumentUnreadable | None = None
+    try:
+        first = read_with_pdfium(data)
+    except DocumentUnreadable as error:
+        problem = error
+    if first is not None and first.has_text:
+        return first
+    # 314 ms of import that only such files pay.
+    from ragkit.reading.pdf_pypdf import read_with_pypdf  # noqa: PLC0415
+
+    try:
+        second = read_with_pypdf(data)
+    except DocumentUnreadable as error:
+        if first is not None:
+            return first
+        raise (problem if problem is not None and str(problem) == ENCRYPTED else error) from error
+    if first is None or second.has_text:
+        return second
+    return first
+
+
+def _cleaned(text: str) -> str:
+    text = _BROKEN_WORD.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _TRAILING.sub("", _UNWANTED.sub("", text)).strip("\n")
+
+
+def _starts(pages: list[str]) -> list[int]:
+    starts: list[int] = []
+    at = 0
+    for page in pages:
+        starts.append(at)
+        at += len(page) + len(PAGE_BREAK)
+    return starts
+
+
+def _headings(content: PdfContent, starts: list[int]) -> list[Heading]:
+    """Each outline entry where its words stand on its page, else at the top of the page."""
+    headings: list[Heading] = []
+    searched: dict[int, int] = {}
+    for entry in content.outline:
+        if not 0 <= entry.page < len(starts):
+            continue
+        words = entry.title[:_LONGEST_TITLE].split()
+        if not words:
+            continue
+        begin = searched.get(entry.page, 0)
+        pattern = re.compile(r"\s+".join(map(re.escape, words)), re.IGNORECASE)
+        match = pattern.search(content.pages[entry.page], begin)
+        if match is not None:
+            begin = match.start()
+            searched[entry.page] = match.end()
+        headings.append(Heading(starts[entry.page] + begin, entry.level, " ".join(words)))
+    return sorted(headings, key=lambda heading: heading.start)
+
+
+def _title(stated: str) -> str | None:
+    title = _PROGRAM_PREFIX.sub("", " ".join(stated.split()))[:_LONGEST_TITLE]
+    if title.lower() in _NO_TITLE or _FILE_NAME.search(title):
+        return None
+    return title
+
+
+def _metadata(information: dict[str, str]) -> Metadata:
+    return {
+        key: " ".join(value.split())[:1000]
+        for key in ("author", "subject", "keywords")
+        if (value := information.get(key, "")).strip()
+    }

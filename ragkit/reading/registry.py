@@ -1,0 +1,180 @@
+"""Which reader takes which file: one table of media types, one of names.
+
+A format joins by its line in ``_READERS`` and its extensions in ``_EXTENSIONS``. Raise a reader's
+version whenever it makes another text, other sections or other blocks of the same bytes: documents
+read by an older version are read again at the next index.
+"""
+
+from __future__ import annotations
+
+import importlib
+import zlib
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
+from ragkit.errors import DocumentSkipped
+from ragkit.reading.structure import word_set
+
+if TYPE_CHECKING:
+    from ragkit.reading.content import Reader
+
+__all__ = ["load_reader", "media_type", "reader_version", "reading_version"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    module: str
+    function: str
+    version: int
+
+
+_READERS = MappingProxyType(
+    {
+        "text/plain": _Entry("plain", "read_plain", 1),
+        "text/x-source": _Entry("plain", "read_source", 1),
+        "text/javascript": _Entry("plain", "read_source", 1),
+        "text/css": _Entry("plain", "read_source", 1),
+        "text/markdown": _Entry("markdown", "read_markdown", 1),
+        "text/x-rst": _Entry("restructured", "read_restructured", 1),
+        "text/html": _Entry("html", "read_html", 1),
+        "text/csv": _Entry("tables", "read_table", 1),
+        "text/tab-separated-values": _Entry("tables", "read_table", 1),
+        "application/json": _Entry("json_text", "read_json", 1),
+        "application/x-ndjson": _Entry("json_text", "read_json_lines", 1),
+        "application/x-ipynb+json": _Entry("notebook", "read_notebook", 1),
+        "application/xml": _Entry("xml", "read_xml", 1),
+        "application/pdf": _Entry("pdf", "read_pdf", 1),
+    }
+)
+
+_EXTENSIONS = MappingProxyType(
+    {
+        extension: kind
+        for kind, extensions in {
+            "text/plain": "txt text log",
+            "text/markdown": "md markdown mdown mkd mdx qmd rmd",
+            "text/x-rst": "rst rest",
+            "text/html": "html htm xhtml xht shtml",
+            "text/csv": "csv",
+            "text/tab-separated-values": "tsv tab",
+            "application/json": "json geojson webmanifest json5 jsonc",
+            "application/x-ndjson": "jsonl ndjson",
+            "application/x-ipynb+json": "ipynb",
+            "application/xml": "xml svg rss atom xsd xsl xslt wsdl rdf dbk docbook opml kml gpx",
+            "application/pdf": "pdf",
+            "text/javascript": "js mjs cjs",
+            "text/css": "css",
+            "text/x-source": (
+                "py pyi pyx ts tsx jsx mts cts java kt kts scala groovy gradle c h cc cpp cxx hh"
+                " hpp hxx ino m mm go rs rb php pl pm lua r jl swift dart zig nim hs lhs ml mli fs"
+                " fsx fsi vb cs clj cljs cljc edn ex exs erl hrl elm lisp el scm rkt f f90 f95 for pas"
+                " asm s v sv vhd vhdl sh bash zsh fish ps1 psm1 bat cmd awk sed sql graphql gql"
+                " proto thrift toml yaml yml ini cfg conf properties env editorconfig tf tfvars hcl"
+                " nix cmake mk make dockerfile vue svelte astro scss sass less tex bib sty cls"
+                " puml dot gv diff patch tcl coffee sol wgsl glsl hlsl cu cuh"
+            ),
+        }.items()
+        for extension in extensions.split()
+    }
+)
+
+# Names without an extension, in lower case.
+_NAMES = MappingProxyType(
+    dict.fromkeys(
+        word_set(
+            "makefile gnumakefile dockerfile containerfile jenkinsfile vagrantfile rakefile gemfile"
+            " procfile justfile brewfile podfile cmakelists.txt build workspace"
+        ),
+        "text/x-source",
+    )
+)
+
+# Formats whose readers are still to come, by extension: a line of the report, not noise.
+_LATER = word_set(
+    "docx docm dotx doc pptx pptm ppt xlsx xlsm xlsb xls ods odt odp rtf epub mobi azw3 eml"
+    " msg mbox zip gz tgz tar bz2 xz zst 7z rar png jpg jpeg gif webp bmp tif tiff heic avif"
+    " ico psd mp3 mp4 m4a wav ogg flac webm mkv mov avi parquet sqlite db"
+)
+
+# What a file begins with says more than its name.
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", "zip container"),
+    (b"PK\x05\x06", "zip container"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE2 container"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"\x89PNG\r\n\x1a\n", "PNG image"),
+    (b"\xff\xd8\xff", "JPEG image"),
+    (b"GIF87a", "GIF image"),
+    (b"GIF89a", "GIF image"),
+    (b"{\\rtf", "RTF"),
+    (b"SQLite format 3\x00", "SQLite database"),
+)
+_PROGRAMS = (b"\x7fELF", b"MZ\x90\x00", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\x00asm")
+_PDF_MARK_WITHIN_BYTES = 1024
+
+
+def media_type(source: str, data: bytes) -> str:
+    """Say what a file is, by its first bytes where they are clear, else by its name.
+
+    Args:
+        source: Its path or name.
+        data: The whole file; only its beginning is looked at.
+
+    Returns:
+        A media type that ``load_reader`` knows; ``text/plain`` where nothing says otherwise, and
+        then the decoder decides whether it is text at all.
+
+    Raises:
+        DocumentSkipped: A format that is not read yet, or a program.
+    """
+    name = source.rpartition("/")[2].lower().strip()
+    extension = name.rpartition(".")[2] if "." in name else ""
+    if extension in _LATER:
+        raise DocumentSkipped(f"format not read yet: .{extension}")
+    by_name = _NAMES.get(name) or _EXTENSIONS.get(extension)
+    if data.startswith(b"%PDF-"):
+        return "application/pdf"
+    if by_name == "application/pdf":
+        return by_name
+    if data.startswith(_PROGRAMS):
+        raise DocumentSkipped("binary file: a program")
+    for magic, what in _MAGIC:
+        if data.startswith(magic) and (what != "bzip2" or by_name is None):
+            raise DocumentSkipped(f"format not read yet: {what}")
+    return by_name or _by_content(data, has_extension=bool(extension))
+
+
+def _by_content(data: bytes, *, has_extension: bool) -> str:
+    head = data[:_PDF_MARK_WITHIN_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        return "text/html"
+    if head.startswith(b"<?xml"):
+        return "application/xml"
+    if head.startswith(b"#!") and not has_extension:
+        return "text/x-source"
+    return "text/plain"
+
+
+def load_reader(kind: str) -> Reader:
+    """The reader of a media type, imported now if it was not before."""
+    entry = _READERS[kind]
+    module = importlib.import_module(f"ragkit.reading.{entry.module}")
+    return cast("Reader", getattr(module, entry.function))
+
+
+def reader_version(kind: str) -> int:
+    """The version of a media type's reader, to be stored with each document; 0 if there is none."""
+    entry = _READERS.get(kind)
+    return 0 if entry is None else entry.version
+
+
+def reading_version() -> int:
+    """Changes when any reader does or a format joins: a file skipped before is then tried again."""
+    known = (sorted((kind, entry.version) for kind, entry in _READERS.items()), sorted(_EXTENSIONS))
+    return zlib.crc32(repr(known).encode())
