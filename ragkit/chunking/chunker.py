@@ -1,0 +1,214 @@
+"""The chunker: one Document in, its Passages out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ragkit.chunking.characters import Characters, Positions
+from ragkit.chunking.gaps import HEADING, Gaps, find_gaps
+from ragkit.chunking.limits import HardLimit, limit_of
+from ragkit.chunking.lines import Lines, read_lines
+from ragkit.chunking.measure import TokenRuler
+from ragkit.chunking.outline import headings_of, paths_at, sections_from
+from ragkit.chunking.packing import choose_cuts, longest_tokens
+from ragkit.chunking.recipe import front_matter_end
+from ragkit.chunking.refine import Caps, refine
+from ragkit.config import DEFAULT_MODEL
+from ragkit.errors import InvalidArgument
+from ragkit.models.tokens import count_tokens
+from ragkit.records import Document, Passage, Section
+
+__all__ = ["Chunker"]
+
+# A table row is left whole up to this many passages.
+_ROW_PASSAGES = 5
+
+
+class Chunker:
+    """Cuts documents into passages by their structure.
+
+    Headings, blank lines, list items, lines and sentences are cut in that order of preference,
+    words only where a sentence is too long, and a word only where it alone is over the limit.
+    Passages do not overlap, and together they hold every character that is not white space.
+    An edited paragraph changes the passages near it and no others.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_tokens: int | None = None,
+        model: str = DEFAULT_MODEL,
+        passage_tokens: int = 100,
+    ) -> None:
+        """Prepare for a model.
+
+        Args:
+            max_tokens: Most tokens of that model that an embedded passage may have, headings in
+                front of it included; None for what the model takes. Passages aim at it where it
+                is smaller than ``passage_tokens``.
+            model: Name of the model, whose tokens count for the limit.
+            passage_tokens: Size that passages aim at, in cl100k tokens.
+
+        Raises:
+            InvalidArgument: A size is below 1, or the limit leaves no room for a text.
+        """
+        for name, value in (("max_tokens", max_tokens), ("passage_tokens", passage_tokens)):
+            if value is not None and value < 1:
+                raise InvalidArgument(f"{name}={value}: give 1 or more")
+        self._limit: HardLimit = limit_of(model, max_tokens)
+        # The mean, so that most passages stay below a limit that is itself the target.
+        self._target = max(1, min(passage_tokens, self._limit.max_tokens * 5 // 8))
+
+    @property
+    def max_tokens(self) -> int:
+        """The hard limit, in the model's own tokens."""
+        return self._limit.max_tokens
+
+    def split(self, document: Document) -> list[Passage]:
+        """Cut a document.
+
+        Returns:
+            Its passages in order; none for a blank document without an image. Their ``id`` is 0.
+        """
+        text = document.text
+        if not text.strip():
+            return [_picture(document)] if document.image else []
+        body = front_matter_end(text)
+        front = len(text[:body].rstrip())
+        if not text[body:].strip():
+            return self._limit.enforce(document.title, [_whole(document, len(text.rstrip()))])
+        passages = self._body(document, body)
+        if front:
+            passages = self._with_front_matter(document, passages, front)
+        return self._limit.enforce(document.title, passages)
+
+    def _body(self, document: Document, body: int) -> list[Passage]:
+        """The passages of everything after the front matter."""
+        characters = Characters(document.text)
+        lines = read_lines(characters)
+        headings = [each for each in headings_of(document, characters, lines) if each.start >= body]
+        gaps = find_gaps(document, characters, lines, headings)
+        gaps = _after(gaps, body)
+        ruler = TokenRuler(characters)
+        gaps = refine(gaps, characters, ruler, self._caps())
+        before = ruler.before(gaps.positions)
+        cuts = choose_cuts(
+            before - before[0],
+            gaps.levels,
+            ruler.contents(before),
+            ruler.total - int(before[0]),
+            target_tokens=self._target,
+            heading_from=HEADING,
+        )
+        starts = gaps.positions[cuts]
+        ends = characters.skip_white_back(np.append(starts[1:], len(document.text)), starts)
+        sections = document.sections or sections_from(headings, len(document.text))
+        return _passages(document, lines, sections, ruler, (starts, ends))
+
+    def _caps(self) -> Caps:
+        limit = self._limit.max_tokens
+        unit = longest_tokens(self._target)
+        return Caps(
+            unit=unit,
+            row=max(unit, min(_ROW_PASSAGES * self._target, limit * 4 // 5)),
+            word=max(unit, limit),
+        )
+
+    def _with_front_matter(
+        self, document: Document, passages: list[Passage], front: int
+    ) -> list[Passage]:
+        """Front matter goes with the first passage, or stands alone where both are too long."""
+        first = passages[0]
+        text = document.text[: first.end]
+        joined = replace(first, start=0, text=text, tokens=count_tokens(text), page=None, line=1)
+        joined = replace(joined, page=_page(document, 0))
+        if self._limit.enforce(document.title, [joined]) == [joined] and (
+            joined.tokens <= self._limit.max_tokens
+        ):
+            return [joined, *passages[1:]]
+        return [_whole(document, front), *passages]
+
+
+def _after(gaps: Gaps, body: int) -> Gaps:
+    """The gaps of the body; the first is where its text begins."""
+    first = int(np.searchsorted(gaps.positions, body))
+    if not first:
+        return gaps
+    return Gaps(positions=gaps.positions[first:], levels=gaps.levels[first:], row=gaps.row[first:])
+
+
+def _passages(
+    document: Document,
+    lines: Lines,
+    sections: tuple[Section, ...],
+    ruler: TokenRuler,
+    spans: tuple[Positions, Positions],
+) -> list[Passage]:
+    """Passages of the spans, with where each stands."""
+    starts, ends = spans
+    text, pages = document.text, np.array(document.pages, np.int64)
+    page_of = np.searchsorted(pages, starts, side="right").tolist()
+    return [
+        Passage(
+            root=document.root,
+            source=document.source,
+            start=start,
+            end=end,
+            text=text[start:end],
+            headings=path,
+            page=max(page, 1) if document.pages else None,
+            line=line + 1,
+            tokens=tokens,
+            metadata=document.metadata,
+            image=document.image,
+        )
+        for start, end, path, page, line, tokens in zip(
+            starts.tolist(),
+            ends.tolist(),
+            paths_at(sections, starts),
+            page_of,
+            np.searchsorted(lines.ends, starts).tolist(),
+            ruler.exact(starts, ends),
+            strict=True,
+        )
+    ]
+
+
+def _page(document: Document, position: int) -> int | None:
+    if not document.pages:
+        return None
+    return max(int(np.searchsorted(np.array(document.pages), position, side="right")), 1)
+
+
+def _whole(document: Document, end: int) -> Passage:
+    """The head of a document as one passage."""
+    start = len(document.text) - len(document.text.lstrip())
+    text = document.text[start:end]
+    return Passage(
+        root=document.root,
+        source=document.source,
+        start=start,
+        end=end,
+        text=text,
+        page=_page(document, start),
+        line=1,
+        tokens=count_tokens(text),
+        metadata=document.metadata,
+        image=document.image,
+    )
+
+
+def _picture(document: Document) -> Passage:
+    """A picture without words: one passage that shows it."""
+    return Passage(
+        root=document.root,
+        source=document.source,
+        start=0,
+        end=0,
+        text="",
+        page=_page(document, 0),
+        metadata=document.metadata,
+        image=document.image,
+    )

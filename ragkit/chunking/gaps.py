@@ -1,0 +1,187 @@
+"""Where a text may be cut, and how gladly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ragkit.chunking.characters import WHITE, Characters, Flags, Positions
+from ragkit.chunking.lines import Lines, is_list_item, is_wrapped
+from ragkit.chunking.outline import LONGEST_HEADING, Heading
+from ragkit.chunking.sentences import sentence_starts
+from ragkit.records import Block, Document
+
+__all__ = ["Gaps", "Levels", "find_gaps"]
+
+Levels = npt.NDArray[np.int8]
+
+# How gladly a text is cut before a position; only the order counts.
+INSIDE_WORD, WORD, WRAP, SENTENCE, LINE, ITEM, PARAGRAPH, PAGE, HEADING = range(9)
+_DEEPEST_HEADING = 6
+
+_BLOCK_LEVELS = {
+    "heading": PARAGRAPH,
+    "paragraph": PARAGRAPH,
+    "list": ITEM,
+    "table": PARAGRAPH,
+    "row": LINE,
+    "code": PARAGRAPH,
+    "quote": PARAGRAPH,
+    "front_matter": PARAGRAPH,
+}
+_WITHOUT_SENTENCES = frozenset({"code", "row", "table", "heading", "front_matter"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gaps:
+    """Places to cut, in order; a unit reaches from one to the next.
+
+    Attributes:
+        positions: First character after the gap, never white.
+        levels: How gladly; int8.
+        row: Whether the unit that begins here is a table row, which is cut only in need.
+    """
+
+    positions: Positions
+    levels: Levels
+    row: Flags
+
+
+def heading_level(level: int) -> int:
+    """The gap before a heading of that rank; the outermost is cut most gladly."""
+    return HEADING + _DEEPEST_HEADING - min(max(level, 1), _DEEPEST_HEADING)
+
+
+def find_gaps(
+    document: Document, characters: Characters, lines: Lines, headings: list[Heading]
+) -> Gaps:
+    """Find every gap between lines, blocks and sentences, without those that must not be cut."""
+    sentences = _sentences(document, characters, lines)
+    stated, stated_levels = _stated_gaps(document, headings)
+    whole = _before_solid(characters, stated)
+    positions = np.concatenate([lines.first, sentences, whole[whole >= 0]])
+    levels = np.concatenate(
+        [
+            _line_levels(document, characters, lines),
+            np.full(sentences.size, SENTENCE, np.int8),
+            stated_levels[whole >= 0],
+        ]
+    )
+    order = np.argsort(positions, kind="stable")
+    positions, levels = positions[order], levels[order]
+    begins = np.flatnonzero(np.diff(positions, prepend=-1))
+    positions = positions[begins]
+    levels = np.maximum.reduceat(levels, begins) if begins.size else levels
+    levels = _with_pages(document, characters, positions, levels)
+    kept = ~(_inside_headings(positions, headings) | _inside_rows(positions, document))
+    return Gaps(
+        positions=positions[kept],
+        levels=levels[kept],
+        row=_rows(document, characters, lines, positions[kept]),
+    )
+
+
+def _line_levels(document: Document, characters: Characters, lines: Lines) -> Levels:
+    levels = np.full(lines.first.size, LINE, np.int8)
+    levels[is_wrapped(characters, lines)] = WRAP
+    levels[lines.after_blank] = PARAGRAPH
+    code = _depth(lines.first, [block for block in document.blocks if block.kind == "code"]) > 0
+    levels[code & lines.after_blank] = ITEM
+    levels[is_list_item(characters, lines) & ~code] = ITEM
+    # What a line ending in a colon announces stays with it, if it can.
+    announced = characters.is_any(lines.stop[:-1] - 1, ":：")
+    levels[1:][announced] = WRAP
+    return levels
+
+
+def _sentences(document: Document, characters: Characters, lines: Lines) -> Positions:
+    starts = sentence_starts(characters, lines)
+    plain = [block for block in document.blocks if block.kind in _WITHOUT_SENTENCES]
+    starts = starts[_depth(starts, plain) == 0]
+    line = np.maximum(np.searchsorted(lines.first, starts, side="right") - 1, 0)
+    running: Positions = starts[~characters.is_any(lines.first[line], "|")]
+    return running
+
+
+def _stated_gaps(document: Document, headings: list[Heading]) -> tuple[Positions, Levels]:
+    """Gaps that the reader's blocks and pages and the headings make."""
+    positions = [block.start for block in document.blocks]
+    levels = [_BLOCK_LEVELS.get(block.kind, LINE) for block in document.blocks]
+    positions += [heading.start for heading in headings]
+    levels += [heading_level(heading.level) for heading in headings]
+    positions += document.pages
+    levels += [LINE] * len(document.pages)
+    return np.array(positions, np.int64), np.array(levels, np.int8)
+
+
+def _before_solid(characters: Characters, positions: Positions) -> Positions:
+    """The first character at or after each position that is not white; -1 where none can be cut.
+
+    That is at the text's end, and where a word stands across the position.
+    """
+    if not positions.size:
+        return positions
+    size = characters.codes.size
+    places = characters.skip_white(
+        np.clip(positions, 0, size), np.full(positions.size, size, np.int64)
+    )
+    before = np.maximum(places - 1, 0)
+    free = (places < size) & ((places == 0) | characters.is_any(before, WHITE))
+    return np.where(free, places, -1)
+
+
+def _with_pages(
+    document: Document, characters: Characters, positions: Positions, levels: Levels
+) -> Levels:
+    """A page's start is cut a little more gladly than its line alone would be."""
+    if not document.pages:
+        return levels
+    starts = _before_solid(characters, np.array(document.pages, np.int64))
+    paged = np.isin(positions, starts) & (levels < PAGE)
+    return np.where(paged, levels + 1, levels).astype(np.int8)
+
+
+def _inside_headings(positions: Positions, headings: list[Heading]) -> Flags:
+    """Gaps inside a heading, and between a heading and what stands under it.
+
+    Between two headings there is a gap only where the second is not below the first.
+    """
+    real = [heading for heading in headings if heading.end - heading.start <= LONGEST_HEADING]
+    if not real:
+        return np.zeros(positions.size, np.bool_)
+    starts = np.array([heading.start for heading in real], np.int64)
+    ranks = np.array([heading.level for heading in real], np.int64)
+    first = np.searchsorted(positions, starts, side="right")
+    below = np.searchsorted(positions, np.array([heading.end for heading in real], np.int64))
+    below = np.maximum(below, first)
+    at = np.searchsorted(starts, np.append(positions, -1)[np.minimum(below, positions.size)])
+    next_heading = np.minimum(at, starts.size - 1)
+    is_heading = (at < starts.size) & (
+        starts[next_heading] == np.append(positions, -1)[np.minimum(below, positions.size)]
+    )
+    last = below + (~is_heading | (ranks[next_heading] > ranks))
+    change = np.zeros(positions.size + 2, np.int64)
+    np.add.at(change, np.minimum(first, positions.size), 1)
+    np.add.at(change, np.minimum(last, positions.size), -1)
+    return np.cumsum(change)[: positions.size] > 0
+
+
+def _rows(document: Document, characters: Characters, lines: Lines, positions: Positions) -> Flags:
+    rows = [block for block in document.blocks if block.kind == "row"]
+    depth = _depth(positions, rows) > 0
+    if document.blocks or not lines.first.size:
+        return depth
+    return depth | characters.is_any(positions, "|")
+
+
+def _depth(positions: Positions, blocks: list[Block]) -> Positions:
+    """In how many of the blocks each position lies."""
+    if not blocks:
+        return np.zeros(positions.size, np.int64)
+    starts = np.sort(np.array([block.start for block in blocks], np.int64))
+    ends = np.sort(np.array([block.end for block in blocks], np.int64))
+    return np.searchsorted(starts, positions, side="right") - np.searchsorted(
+        ends, positions, side="right"
+    )

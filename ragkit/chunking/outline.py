@@ -1,0 +1,183 @@
+"""The headings of a document: as its reader gave them, or as its lines show them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ragkit.chunking.characters import Characters, Positions
+from ragkit.chunking.lines import Lines
+from ragkit.records import Document, Section
+
+__all__ = ["Heading", "headings_of", "paths_at", "sections_from"]
+
+# A longer line is a paragraph that was marked up wrongly.
+LONGEST_HEADING = 300
+_MARKED = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t]*#*[ \t]*$")
+_UNDERLINE = re.compile(r"([=\-~^\"'*+#`:._])\1{2,}$")
+_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*(\w?)")
+_SCANNED_TYPES = ("text/markdown", "text/x-markdown", "text/plain", "text/x-rst")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """A heading's own span, markup and underline included.
+
+    Attributes:
+        start: First character.
+        end: One past the last.
+        level: 1 for the outermost.
+        title: Its words.
+    """
+
+    start: int
+    end: int
+    level: int
+    title: str
+
+
+def headings_of(document: Document, characters: Characters, lines: Lines) -> list[Heading]:
+    """The headings of a document in order, from its sections if it has any."""
+    if document.sections:
+        return _stated(document, characters.text, lines)
+    if document.blocks or document.media_type not in _SCANNED_TYPES:
+        return []
+    return _scanned(characters, lines, strict=document.media_type == "text/plain")
+
+
+def sections_from(headings: Sequence[Heading], text_end: int) -> tuple[Section, ...]:
+    """The sections that headings open: each ends where the next of its rank or above begins."""
+    ends = [text_end] * len(headings)
+    opened: list[int] = []
+    for index, heading in enumerate(headings):
+        while opened and headings[opened[-1]].level >= heading.level:
+            ends[opened.pop()] = heading.start
+        opened.append(index)
+    return tuple(
+        Section(start=heading.start, end=end, level=heading.level, title=heading.title)
+        for heading, end in zip(headings, ends, strict=True)
+    )
+
+
+def paths_at(sections: Sequence[Section], positions: Positions) -> list[tuple[str, ...]]:
+    """For each position the titles of the sections around it, outermost first."""
+    if not sections:
+        return [()] * positions.size
+    marks: list[int] = [0]
+    paths: list[tuple[str, ...]] = [()]
+    opened: list[tuple[int, tuple[str, ...]]] = []
+    for section in sections:
+        _close(opened, section.start, marks, paths)
+        path = (*(opened[-1][1] if opened else ()), section.title.strip())
+        path = path if path[-1] else path[:-1]
+        opened.append((section.end, path))
+        marks.append(section.start)
+        paths.append(path)
+    _close(opened, sections[-1].end + len(sections), marks, paths)
+    found = np.searchsorted(np.array(marks, np.int64), positions, side="right") - 1
+    return [paths[index] for index in found.tolist()]
+
+
+def _close(
+    opened: list[tuple[int, tuple[str, ...]]],
+    position: int,
+    marks: list[int],
+    paths: list[tuple[str, ...]],
+) -> None:
+    """End the sections that are over at a position."""
+    while opened and opened[-1][0] <= position:
+        end, _ = opened.pop()
+        marks.append(max(end, marks[-1]))
+        paths.append(opened[-1][1] if opened else ())
+
+
+def _stated(document: Document, text: str, lines: Lines) -> list[Heading]:
+    """Headings of the reader's sections, ending with their block or else with their line."""
+    blocks = {block.start: block.end for block in document.blocks if block.kind == "heading"}
+    starts = np.array([section.start for section in document.sections], np.int64)
+    line = np.searchsorted(lines.first, starts, side="left")
+    headings = []
+    for section, index in zip(document.sections, line.tolist(), strict=True):
+        end = blocks.get(section.start)
+        if end is None:
+            end = _line_end(text, lines, index, section.start)
+        end = min(end, section.end)
+        headings.append(
+            Heading(start=section.start, end=end, level=max(section.level, 1), title=section.title)
+        )
+    return headings
+
+
+def _line_end(text: str, lines: Lines, index: int, start: int) -> int:
+    """Where the heading that begins at ``start`` ends: its line, and an underline if it has one."""
+    if index > 0 and lines.stop[index - 1] > start:
+        return int(lines.stop[index - 1])
+    if index >= lines.first.size:
+        return start
+    end = int(lines.stop[index])
+    if index + 1 < lines.first.size and not lines.after_blank[index + 1]:
+        below = text[lines.first[index + 1] : min(lines.stop[index + 1], end + LONGEST_HEADING)]
+        if _UNDERLINE.match(below):
+            return int(lines.stop[index + 1])
+    return end
+
+
+def _scanned(characters: Characters, lines: Lines, *, strict: bool) -> list[Heading]:
+    """Headings in the manner of Markdown: marked with ``#`` or underlined, outside of fences.
+
+    Args:
+        characters: The text.
+        lines: Its lines.
+        strict: Ask for blank lines around a heading, since ``#`` often begins a mere comment.
+    """
+    found: list[Heading] = []
+    fence = ""
+    candidates = np.flatnonzero(characters.is_any(lines.first, "#=-`~"))
+    for index in candidates.tolist():
+        start, stop = int(lines.first[index]), int(lines.stop[index])
+        if stop - start > LONGEST_HEADING:
+            continue
+        line = characters.text[start:stop]
+        if opening := _FENCE.match(line):
+            fence = _fence_after(fence, opening)
+            continue
+        heading = None if fence else _heading(characters.text, lines, index, line)
+        if heading is None or (strict and not _stands_alone(lines, heading)):
+            continue
+        found.append(heading)
+    return found
+
+
+def _fence_after(fence: str, opening: re.Match[str]) -> str:
+    """The fence that is open after a fence line; one with a language always opens.
+
+    So a missing end is made good at the next fence that names its language.
+    """
+    mark, language = opening.groups()
+    if fence and not language and mark[0] == fence[0]:
+        return ""
+    return fence if fence and mark[0] != fence[0] else mark
+
+
+def _heading(text: str, lines: Lines, index: int, line: str) -> Heading | None:
+    start, stop = int(lines.first[index]), int(lines.stop[index])
+    if marked := _MARKED.match(line):
+        marks, title = marked.groups()
+        return Heading(start=start, end=stop, level=len(marks), title=title)
+    if line[0] not in "=-" or line.strip(line[0]) or len(line) < 3 or lines.after_blank[index]:
+        return None
+    above, above_end = int(lines.first[index - 1]), int(lines.stop[index - 1])
+    title = text[above : min(above_end, above + LONGEST_HEADING)]
+    if not lines.after_blank[index - 1] or len(title) > 2 * len(line) + 10 or title[0] in "#|-*>`":
+        return None
+    return Heading(start=above, end=stop, level=1 if line[0] == "=" else 2, title=title)
+
+
+def _stands_alone(lines: Lines, heading: Heading) -> bool:
+    first = int(np.searchsorted(lines.first, heading.start))
+    after = int(np.searchsorted(lines.first, heading.end))
+    blank_below = after >= lines.first.size or bool(lines.after_blank[after])
+    return bool(lines.after_blank[first]) and blank_below

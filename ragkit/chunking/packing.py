@@ -1,0 +1,144 @@
+"""Which of the gaps are cut: decided by what stands near each, so that an edit changes little.
+
+A gap is cut when nothing within half a passage of it would be cut more gladly: first its level
+decides, then a number made of the text on both sides of it. Each such cut depends on its
+neighbourhood alone, and what stays longer than a passage may be is parted by itself. So an edit
+changes the passages near it and no others, in a megabyte without a heading as well. Packing from
+the left, or optimally over the whole text, fills passages as well but carries an edit on.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import numpy as np
+import numpy.typing as npt
+
+from ragkit.chunking.characters import Positions
+
+__all__ = ["choose_cuts"]
+
+Levels = npt.NDArray[np.int8]
+Mixed = npt.NDArray[np.uint64]
+
+
+def choose_cuts(
+    tokens_before: Positions,
+    levels: Levels,
+    contents: Mixed,
+    total_tokens: int,
+    *,
+    target_tokens: int,
+    heading_from: int,
+) -> Positions:
+    """Choose the gaps that are cut.
+
+    Args:
+        tokens_before: For each gap the tokens before it, not decreasing; the first is the start.
+        levels: How gladly each is cut.
+        contents: For each gap a number made of the tokens before it; modulo 2**64.
+        total_tokens: Tokens of the whole text.
+        target_tokens: Size that passages aim at.
+        heading_from: Gaps of this level and above are before a heading: sections may be smaller.
+
+    Returns:
+        Indexes into the gaps, in order, beginning with 0.
+    """
+    priority = _priorities(levels, contents)
+    reach = np.where(levels >= heading_from, target_tokens // 4, target_tokens * 11 // 20)
+    chosen = _highest_within(tokens_before, priority, reach, total_tokens)
+    return _part_long(chosen, tokens_before, levels, total_tokens, target_tokens)
+
+
+def _priorities(levels: Levels, contents: Mixed) -> Mixed:
+    """Level first, then a number made of the units on both sides of the gap."""
+    unit = np.diff(contents, append=contents[-1:])
+    before = np.concatenate([np.zeros(1, np.uint64), unit[:-1]])
+    mixed = before * np.uint64(0xC2B2AE3D27D4EB4F) + unit
+    mixed = (mixed ^ (mixed >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
+    result: Mixed = (levels.astype(np.uint64) << np.uint64(58)) | (mixed >> np.uint64(6))
+    return result
+
+
+def _highest_within(
+    tokens_before: Positions, priority: Mixed, reach: Positions, total_tokens: int
+) -> Positions:
+    """Gaps that are not outdone within their reach; the text's two ends outdo every gap.
+
+    Of equals the first is taken. Each round compares the gaps that are left with their next but
+    so many neighbours on either side; most are out after the first rounds.
+    """
+    size = tokens_before.size
+    near_end = (tokens_before < reach) | (total_tokens - tokens_before < reach)
+    alive = np.flatnonzero(~near_end)
+    chosen: list[Positions] = [np.zeros(1, np.int64)]
+    step = 0
+    while alive.size:
+        step += 1
+        right = np.minimum(alive + step, size - 1)
+        left = np.maximum(alive - step, 0)
+        here, place, far = priority[alive], tokens_before[alive], reach[alive]
+        right_near = (tokens_before[right] - place < far) & (alive + step < size)
+        left_near = (place - tokens_before[left] < far) & (alive - step >= 0)
+        outdone = (right_near & (priority[right] > here)) | (left_near & (priority[left] >= here))
+        settled = ~(right_near | left_near)
+        chosen.append(alive[settled])
+        alive = alive[~(outdone | settled)]
+    return np.sort(np.concatenate(chosen))
+
+
+def _part_long(
+    chosen: Positions,
+    tokens_before: Positions,
+    levels: Levels,
+    total_tokens: int,
+    target_tokens: int,
+) -> Positions:
+    """Part the stretches that are longer than a passage may be, each by itself."""
+    longest = longest_tokens(target_tokens)
+    stops = np.append(tokens_before[chosen[1:]], total_tokens)
+    long = np.flatnonzero(stops - tokens_before[chosen] > longest)
+    if not long.size:
+        return chosen
+    limits = np.append(chosen[1:], tokens_before.size)
+    added: list[int] = []
+    for index in long.tolist():
+        first, limit = int(chosen[index]), int(limits[index])
+        places = np.append(tokens_before[first:limit], stops[index]).tolist()
+        ranks = levels[first:limit].tolist()
+        added += [first + cut for cut in _cuts_inside(places, ranks, target_tokens, longest)]
+    return np.sort(np.concatenate([chosen, np.array(added, np.int64)]))
+
+
+def longest_tokens(target_tokens: int) -> int:
+    """A longer stretch is parted wherever it has a gap."""
+    return target_tokens * 8 // 5
+
+
+def _cuts_inside(places: list[int], ranks: list[int], target: int, longest: int) -> list[int]:
+    """Cut one stretch from the left, its end in two equal parts.
+
+    Args:
+        places: Tokens before each gap of the stretch, its own start first and its end last.
+        ranks: Levels of the gaps, the start's first.
+        target: Size that parts aim at.
+        longest: Size up to which a part is left whole.
+    """
+    cuts: list[int] = []
+    start = 0
+    while places[-1] - places[start] > longest:
+        left = places[-1] - places[start]
+        wish = places[start] + (left // 2 if left <= 2 * longest else target)
+        lowest = bisect_left(places, wish - target * 2 // 5, start + 1)
+        highest = bisect_left(places, wish + target * 2 // 5 + 1, lowest)
+        highest = min(highest, len(ranks))
+        if lowest >= highest:
+            lowest = max(min(lowest, len(ranks)) - 1, start + 1)
+            highest = min(lowest + 2, len(ranks))
+        if lowest >= highest:
+            break
+        start = max(
+            range(lowest, highest), key=lambda gap: (ranks[gap], -abs(places[gap] - wish), -gap)
+        )
+        cuts.append(start)
+    return cuts

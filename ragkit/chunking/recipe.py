@@ -1,0 +1,129 @@
+"""What of a passage is embedded: the stated title and headings in front, no front matter.
+
+The rule depends on stored fields alone, so that a vector can be checked against its passage, and
+never on a path, so that moving a file buys nothing again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ragkit.records import Passage
+
+__all__ = ["RECIPE_VERSION", "embedded_text", "front_matter_end"]
+
+RECIPE_VERSION = 1
+
+# 15 % of a passage of 100 tokens, by the count of _cost.
+PREFIX_TOKENS = 15
+# A prefix more than three times as long as the text would drown it.
+_PREFIX_TO_TEXT = 3
+# A token of a rough count: up to eight letters of ASCII, three digits, or any other character.
+_ROUGH_TOKEN = re.compile(r"[a-zA-Z]{1,8}|[0-9]{1,3}|\S")
+_MOST_BYTES_PER_TOKEN = 12
+_BETWEEN = " > "
+_LONGEST_FRONT_MATTER = 1 << 16
+_LONGEST_HEADING = 300
+
+_OPENING = re.compile(r"---[ \t]*(?:\r\n?|\n)")
+_FRONT_MATTER_LINE = re.compile(
+    r"(?:"
+    r"(?P<closing>(?:---|\.\.\.)[ \t]*)"
+    r"|[ \t]*(?:#[^\r\n]*)?"  # blank, or a comment
+    r"|(?P<key>[^\s:#\-][^\r\n:]*):(?:[ \t][^\r\n]*)?"
+    r"|[ \t]+\S[^\r\n]*"  # belongs to the key above
+    r"|-(?:[ \t][^\r\n]*)?"  # item of the key above
+    r"|[\]}][ \t]*,?[ \t]*"  # end of a list or mapping over several lines
+    r")(?:\r\n?|\n|$)"
+)
+_WORD = re.compile(r"\w+")
+
+
+def embedded_text(document_title: str | None, passage: Passage) -> str:
+    """The text whose vector stands for a passage, without the model's own prompt.
+
+    In front of the passage stand the document's stated title and the headings it stands under, at
+    most 15 tokens by a rough count, the outermost given up first. What the passage shows as a
+    line of its own is not repeated. Front matter at the head of a document is left out, unless
+    nothing else is there.
+    """
+    text = passage.text
+    if passage.start == 0 and (end := front_matter_end(text)):
+        text = text[end:].strip() or text
+    prefix = _prefix(document_title, passage.headings, text)
+    return f"{prefix}\n{text}" if prefix else text
+
+
+def front_matter_end(text: str) -> int:
+    """Where a block of YAML front matter at the head of a text ends; 0 when there is none.
+
+    A line ``---``, lines that look like a mapping, and a line ``---`` or ``...``: the look alone
+    decides, nothing is parsed. Blocks of more than 65,536 characters are text.
+    """
+    opening = _OPENING.match(text)
+    if not opening:
+        return 0
+    place = opening.end()
+    seen = False
+    while place < min(len(text), _LONGEST_FRONT_MATTER):
+        line = _FRONT_MATTER_LINE.match(text, place)
+        if not line:
+            return 0
+        if line["closing"] is not None:
+            return line.end() if seen else 0
+        seen = seen or line["key"] is not None
+        place = line.end()
+    return 0
+
+
+def prefix_bound(document_title: str | None, headings: Sequence[str]) -> int:
+    """Bytes that the prefix and its line end cannot pass, whatever the passage shows."""
+    return PREFIX_TOKENS * _MOST_BYTES_PER_TOKEN + 1 if document_title or headings else 0
+
+
+def _prefix(document_title: str | None, headings: Sequence[str], text: str) -> str:
+    """Title and headings, as many of the inner ones as there is room for."""
+    room = PREFIX_TOKENS
+    room_characters = _PREFIX_TO_TEXT * len(text)
+    parts: list[str] = []
+    for part in reversed([document_title or "", *headings]):
+        words = " ".join(part[:_LONGEST_HEADING].split())
+        if not words or words in parts or _shows(text, words):
+            continue
+        fitting = _first_words(words, room, room_characters)
+        if fitting and (fitting == words or not parts):
+            parts.append(fitting)
+        if fitting != words:
+            break
+        room -= _cost(fitting) + 1
+        room_characters -= len(fitting) + len(_BETWEEN)
+    return _BETWEEN.join(reversed(parts))
+
+
+def _cost(words: str) -> int:
+    return len(_ROUGH_TOKEN.findall(words))
+
+
+def _first_words(words: str, room: int, room_characters: int) -> str:
+    """As many of the words as fit, from the first."""
+    fitting: list[str] = []
+    for word in words.split(" "):
+        room -= _cost(word)
+        room_characters -= len(word) + 1
+        if room < 0 or room_characters < 0:
+            break
+        fitting.append(word)
+    return " ".join(fitting)
+
+
+def _shows(text: str, words: str) -> bool:
+    """Whether a line of the text holds these words and no others, whatever the markup."""
+    wanted = _WORD.findall(words)
+    if not wanted or wanted[0] not in text:
+        return False
+    return any(
+        _WORD.findall(line) == wanted
+        for line in text.splitlines()
+        if wanted[0] in line and len(line) <= 2 * len(words) + 20
+    )
