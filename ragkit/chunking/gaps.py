@@ -168,6 +168,12 @@ def _inside_headings(positions: Positions, headings: list[Heading]) -> Flags:
     return np.cumsum(change)[: positions.size] > 0
 
 
+def _inside_rows(positions: Positions, document: Document) -> Flags:
+    """Gaps within a row that reaches over several lines, as a quoted cell may."""
+    rows = [block for block in document.blocks if block.kind == "row"]
+    return _depth(positions, rows, past_start=1) > 0
+
+
 def _rows(document: Document, characters: Characters, lines: Lines, positions: Positions) -> Flags:
     rows = [block for block in document.blocks if block.kind == "row"]
     depth = _depth(positions, rows) > 0
@@ -176,11 +182,11 @@ def _rows(document: Document, characters: Characters, lines: Lines, positions: P
     return depth | characters.is_any(positions, "|")
 
 
-def _depth(positions: Positions, blocks: list[Block]) -> Positions:
-    """In how many of the blocks each position lies."""
+def _depth(positions: Positions, blocks: list[Block], past_start: int = 0) -> Positions:
+    """In how many of the blocks each position lies, that far or further behind their start."""
     if not blocks:
         return np.zeros(positions.size, np.int64)
-    starts = np.sort(np.array([block.start for block in blocks], np.int64))
+    starts = np.sort(np.array([block.start for block in blocks], np.int64)) + past_start
     ends = np.sort(np.array([block.end for block in blocks], np.int64))
     return np.searchsorted(starts, positions, side="right") - np.searchsorted(
         ends, positions, side="right"
