@@ -15,7 +15,7 @@ __all__ = ["BatchLimits", "Batcher", "Entry", "refusal", "token_bound"]
 # billed as up to two million tokens, and its vector would mean nothing.
 _DATA_URL: Final = re.compile(
     r"\s*data:[^\s,;]+/[^\s,;]+(?:;[^\s,;]+)*;base64,"
-    r"(?:[A-Za-z0-9+/=_%\-\s]*\Z|[A-Za-z0-9+/=_%\-]{256})"
+    r"(?:[A-Za-z0-9+/=_%\-\r\n]+\Z|[A-Za-z0-9+/=_%\-]{256})"
 )
 
 

@@ -281,7 +281,8 @@ class Stream:
                 job.waited_s += seconds
                 half = (len(job.entries) + 1) // 2
                 attempts = job.attempts if keep else 0
-                self._again += job.parts(half, attempts=attempts, ready_at_s=now_s + seconds)
+                # In front: the one text at fault is found before other batches are begun.
+                self._again[:0] = job.parts(half, attempts=attempts, ready_at_s=now_s + seconds)
             case Shrink(limit=limit):
                 self._server.limits.at_most(limit)
                 self._again += job.parts(limit)
@@ -347,7 +348,7 @@ class Stream:
 
     def _close(self) -> None:
         self._pool.shutdown(wait=not self._in_flight, cancel_futures=True)
-        wait(self._in_flight, timeout=_GRACE_S)
+        wait([future for future in self._in_flight if not future.cancelled()], timeout=_GRACE_S)
         for future, job in self._in_flight.items():
             finished = future.done() and not future.cancelled() and future.exception() is None
             if finished:

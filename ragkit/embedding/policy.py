@@ -304,7 +304,7 @@ _TEXT_WORDS: Final = re.compile(
 _TOO_LARGE: Final = re.compile(r"too large to process|physical batch size", re.IGNORECASE)
 _DIMENSION_WORDS: Final = re.compile(r"dimension|matryoshka", re.IGNORECASE)
 _PARAMETER_WORDS: Final = re.compile(
-    r"input_type|encoding_format|provider|unrecognized|unknown (field|parameter|key)", re.IGNORECASE
+    r"input_type|encoding_format|unrecognized|unknown (field|parameter|key)", re.IGNORECASE
 )
 # "at most 100 requests can be in one batch", "should not be larger than 10", "maximum allowed batch
 # size 32": a number is taken for a count of texts only where texts, inputs or batches are named.

@@ -163,7 +163,9 @@ def checked_base_url(base_url: str) -> str:
             "RAGKIT_API_KEY instead"
         )
     if parts.query or parts.fragment:
-        raise ConfigurationError(f"{url!r} is no base URL: leave out what follows the path")
+        raise ConfigurationError(
+            f"the base URL of {parts.hostname} should end with its path: leave out what follows"
+        )
     if parts.path.endswith("/embeddings"):
         raise ConfigurationError(
             f"the base URL {url!r} should end before /embeddings, which is added to it"

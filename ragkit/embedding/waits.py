@@ -41,7 +41,7 @@ def backoff_s(attempt: int, patience: Patience, jitter: random.Random) -> float:
     Full jitter spreads workers that failed together over the whole interval; equal jitter or none
     would have them all come back at once.
     """
-    bound = min(patience.longest_s, patience.first_s * 2.0 ** (attempt - 1))
+    bound = min(patience.longest_s, patience.first_s * 2.0 ** min(attempt - 1, 32))
     return jitter.uniform(0.0, bound)
 
 

@@ -63,7 +63,7 @@ def test_vectors_become_unit_rows_in_the_order_of_the_texts() -> None:
     data = [{"index": 1, "embedding": [0, 2]}, {"index": 0, "embedding": [3, 4]}]
     reply = good(json.dumps({"data": data}).encode())
     assert reply.vectors.dtype == np.float32
-    np.testing.assert_allclose(reply.vectors, [[0.6, 0.8], [0, 1]], rtol=1e-7)
+    np.testing.assert_allclose(reply.vectors, np.array([[0.6, 0.8], [0.0, 1.0]]), rtol=1e-7)
 
 
 def test_position_counts_where_no_vector_has_an_index() -> None:
