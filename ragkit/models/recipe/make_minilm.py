@@ -1,0 +1,326 @@
+"""Make the shipped model and tokenizer from the published weights; see README.md beside this file.
+
+The graph is written operator by operator rather than exported: exporters need PyTorch, name nodes
+after their own version, and do not know the operators that are fastest for this model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+Array = npt.NDArray[np.generic]
+Floats = npt.NDArray[np.float32]
+
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+LAYERS, HEADS, WIDTH = 6, 12, 384
+# The published limit of the model in pieces, [CLS] and [SEP] among them; the weights hold 512 rows.
+POSITIONS = 256
+EPSILON = 1e-12
+
+# Zero points of rounded activations. GELU never gives less than -0.17.
+ZERO, GELU_ZERO, GELU_LEAST = 128, 16, 0.17
+
+# Neurons added to each feed-forward layer by split_neurons; the kernels work in steps of 64.
+COPIES = 64
+
+
+def read_safetensors(path: Path) -> dict[str, Floats]:
+    """The tensors of a file by name; only float32, which is all that the weights hold."""
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != WEIGHTS_SHA256:
+        raise SystemExit(f"{path} has sha256 {digest}, the published weights {WEIGHTS_SHA256}")
+    start = 8 + int.from_bytes(content[:8], "little")
+    return {
+        name: np.frombuffer(content[start:][slice(*entry["data_offsets"])], "<f4").reshape(
+            entry["shape"]
+        )
+        for name, entry in json.loads(content[8:start]).items()
+        if name != "__metadata__" and entry["dtype"] == "F32"
+    }
+
+
+def quantised(values: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
+    """Each row as -127..127 and the scale that brings it back."""
+    scale = np.abs(values).max(axis=1) / np.float32(127)
+    return np.round(values / scale[:, None]).astype(np.int8), scale
+
+
+def split_neurons(inner: Floats, bias: Floats, outer: Floats) -> tuple[Floats, Floats, Floats]:
+    """Share out the neurons with the largest outgoing weights over copies of themselves.
+
+    A weight 38 times as large as the others of its row would leave these 3 bits of the 8. Copies
+    of a neuron that share its outgoing weights compute the same and bring the largest down.
+    """
+    copies = np.ones(len(bias), np.int64)
+    typical = np.sqrt(np.mean(np.square(outer), axis=1))[:, None]
+    reach = np.max(np.abs(outer) / typical, axis=0)
+    for _ in range(COPIES):
+        copies[np.argmax(reach / copies)] += 1
+    taken = np.repeat(np.arange(len(bias)), copies)
+    return inner[taken], bias[taken], (outer / copies.astype(np.float32))[:, taken]
+
+
+class Graph:
+    """Collects nodes and constants; each method adds a node and gives the name of its result."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, onnx.TensorProto] = {}
+
+    def constant(self, name: str, value: Array) -> str:
+        """A stored tensor; one name is stored once."""
+        self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def scalar(self, value: Array) -> str:
+        """A stored number."""
+        name = f"{value.dtype}.{value}"
+        self.constants[name] = numpy_helper.from_array(np.asarray(value), name)
+        return name
+
+    def add(self, operator: str, name: str, inputs: list[str], **attributes: object) -> str:
+        """A standard operator with one result."""
+        self.nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))
+        return name
+
+    def fused(self, operator: str, name: str, inputs: list[str], **attributes: object) -> str:
+        """An operator of ONNX Runtime's own."""
+        return self.add(operator, name, inputs, domain="com.microsoft", **attributes)
+
+    def rounded(self, name: str, source: str, zero: int = ZERO) -> tuple[str, str]:
+        """Activations (pieces, in) as uint8, and the scale of each row (pieces, 1).
+
+        A row's own scale keeps its result free of the rows beside it, which one scale for the
+        whole batch does not. After GELU the zero point may lie low, so that nearly all of the
+        range serves the positive side.
+        """
+        size = source if zero == GELU_ZERO else self.add("Abs", f"{name}.abs", [source])
+        least = np.float32(GELU_LEAST / GELU_ZERO if zero == GELU_ZERO else 1e-9)
+        largest = self.add("ReduceMax", f"{name}.max", [size], axes=[-1], keepdims=1)
+        step = self.scalar(np.float32(1 / (255 - zero)))
+        wanted = self.add("Mul", f"{name}.wanted", [largest, step])
+        scale = self.add("Max", f"{name}.scale", [wanted, self.scalar(least)])
+        flat = self.add("Reshape", f"{name}.flat", [scale, self.all_rows()])
+        count = self.add("Shape", f"{name}.count", [flat])
+        zeros = self.add("Expand", f"{name}.zeros", [self.scalar(np.uint8(zero)), count])
+        return self.add("QuantizeLinear", f"{name}.rounded", [source, flat, zeros], axis=0), scale
+
+    def remainder(self, name: str, source: str, pieces: tuple[str, str]) -> tuple[str, str]:
+        """What rounding left of *source*, rounded again: the lower 8 of 16 bits."""
+        rows = self.add("Reshape", f"{name}.low.rows", [pieces[1], self.all_rows()])
+        count = self.add("Shape", f"{name}.low.count", [rows])
+        zeros = self.add("Expand", f"{name}.low.zeros", [self.scalar(np.uint8(ZERO)), count])
+        back = self.add("DequantizeLinear", f"{name}.back", [pieces[0], rows, zeros], axis=0)
+        left = self.add("Sub", f"{name}.left", [source, back])
+        finer = self.scalar(np.float32(1 / 254))
+        scale = self.add("Mul", f"{name}.low.scale", [pieces[1], finer])
+        flat = self.add("Mul", f"{name}.low.flat", [rows, finer])
+        return self.add("QuantizeLinear", f"{name}.low", [left, flat, zeros], axis=0), scale
+
+    def all_rows(self) -> str:
+        """The shape of a vector, whatever its length."""
+        return self.constant("rows", np.array([-1], np.int64))
+
+    def linear(self, name: str, source: tuple[str, str], weight: Floats, zero: int = ZERO) -> str:
+        """Multiply rounded activations by 8-bit weights (out, in), a scale for each output.
+
+        The sums are of whole numbers: no batch, no thread and no processor changes them.
+        """
+        whole, scales = quantised(weight)
+        inputs = [
+            source[0],
+            self.constant(f"{name.removesuffix('.low')}.weight", whole.T),
+            self.scalar(np.float32(1)),
+            self.constant(f"{name.removesuffix('.low')}.scales", scales),
+            self.scalar(np.uint8(zero)),
+        ]
+        product = self.fused("MatMulIntegerToFloat", f"{name}.product", inputs)
+        return self.add("Mul", name, [product, source[1]])
+
+    def normalised(self, name: str, source: str, gain: Floats, shift: Floats) -> str:
+        """Layer normalisation over the last axis."""
+        inputs = [
+            source,
+            self.constant(f"{name}.gain", gain),
+            self.constant(f"{name}.shift", shift),
+        ]
+        return self.add("LayerNormalization", name, inputs, epsilon=EPSILON)
+
+
+def embedded(graph: Graph, weights: dict[str, Floats]) -> str:
+    """Word plus position (pieces, width). Words stay in 8 bits until the rows in use are picked."""
+    whole, scales = quantised(weights["embeddings.word_embeddings.weight"])
+    table, scale = graph.constant("words", whole), graph.constant("words.scales", scales[:, None])
+    rows = graph.add("Gather", "word", [table, "ids"])
+    floats = graph.add("Cast", "word.float", [rows], to=TensorProto.FLOAT)
+    words = graph.add(
+        "Mul", "word.scaled", [floats, graph.add("Gather", "word.scale", [scale, "ids"])]
+    )
+    length = graph.add("Shape", "length", ["ids"], start=1, end=2)
+    start = graph.constant("start", np.zeros(1, np.int64))
+    # The type embedding is the same for every piece of a single text: it goes into the positions.
+    positions = weights["embeddings.position_embeddings.weight"][:POSITIONS]
+    table = graph.constant(
+        "positions", positions + weights["embeddings.token_type_embeddings.weight"][0]
+    )
+    place = graph.add("Slice", "place", [table, start, length, start])
+    total = graph.add("Add", "placed", [words, place])
+    flat = graph.add(
+        "Reshape", "placed.flat", [total, graph.constant("flat", np.array([-1, WIDTH]))]
+    )
+    gain, shift = (weights[f"embeddings.LayerNorm.{part}"] for part in ("weight", "bias"))
+    return graph.normalised("embedded", flat, gain, shift)
+
+
+def attention(graph: Graph, weights: dict[str, Floats], name: str, source: str) -> str:
+    """Self-attention with its residual, before the normalisation.
+
+    Neither the bias of the keys nor that of the values is added piece by piece: the first moves
+    all scores of a query alike, and the second, since shares sum to 1, passes through to the
+    output, whose own bias takes it up.
+    """
+    pieces = graph.rounded(f"{name}.in", source)
+    query, key, value = (
+        graph.linear(f"{name}.{part}", pieces, weights[f"self.{part}.weight"])
+        for part in ("query", "key", "value")
+    )
+    bias = graph.constant(f"{name}.query.bias", weights["self.query.bias"])
+    query = graph.add("Add", f"{name}.query.biased", [query, bias])
+    low = graph.remainder(f"{name}.in", source, pieces)
+    value_low = graph.linear(f"{name}.value.low", low, weights["self.value.weight"])
+    value = graph.add("Add", f"{name}.value.both", [value, value_low])
+    parts = [
+        graph.add("Reshape", f"{part}.texts", [part, "texts.shape"]) for part in (query, key, value)
+    ]
+    mixed = graph.fused(
+        "MultiHeadAttention", f"{name}.mixed", [*parts, "", "mask"], num_heads=HEADS
+    )
+    flat = graph.add("Reshape", f"{name}.mixed.rows", [mixed, "flat"])
+    out = weights["output.dense.weight"]
+    passed = out @ weights["self.value.bias"] + weights["output.dense.bias"]
+    result = graph.linear(f"{name}.out", graph.rounded(f"{name}.mixed.in", flat), out)
+    biased = graph.add("Add", f"{name}.biased", [result, graph.constant(f"{name}.bias", passed)])
+    return graph.add("Add", f"{name}.sum", [biased, source])
+
+
+def feed_forward(graph: Graph, weights: dict[str, Floats], name: str, source: str) -> str:
+    """Two linear layers around GELU with their residual, before the normalisation.
+
+    The few wide columns of the input are evened out first, and the weights take up the difference:
+    otherwise they would set the step of their row for all the others.
+    """
+    gain, shift = (weights[f"attention.output.LayerNorm.{part}"] for part in ("weight", "bias"))
+    reach = 3 * np.abs(gain) + np.abs(shift)
+    even = (np.median(reach) / reach).astype(np.float32)
+    evened = graph.add("Mul", f"{name}.evened", [source, graph.constant(f"{name}.even", even)])
+    inner, bias, outer = split_neurons(
+        weights["intermediate.dense.weight"] / even,
+        weights["intermediate.dense.bias"],
+        weights["output.dense.weight"],
+    )
+    wide = graph.linear(f"{name}.wide", graph.rounded(f"{name}.in", evened), inner)
+    active = graph.fused(
+        "BiasGelu", f"{name}.gelu", [wide, graph.constant(f"{name}.wide.bias", bias)]
+    )
+    pieces = graph.rounded(f"{name}.gelu", active, GELU_ZERO)
+    narrow = graph.linear(f"{name}.out", pieces, outer, GELU_ZERO)
+    bias = graph.constant(f"{name}.bias", weights["output.dense.bias"])
+    biased = graph.add("Add", f"{name}.biased", [narrow, bias])
+    return graph.add("Add", f"{name}.sum", [biased, source])
+
+
+def layer(graph: Graph, weights: dict[str, Floats], number: int, source: str) -> str:
+    """Attention and feed-forward, each normalised; *weights* are those of the layer."""
+    of_attention = {
+        name.removeprefix("attention."): value
+        for name, value in weights.items()
+        if name.startswith("attention.")
+    }
+    total = attention(graph, of_attention, f"{number}.attention", source)
+    gain, shift = (of_attention[f"output.LayerNorm.{part}"] for part in ("weight", "bias"))
+    middle = graph.normalised(f"{number}.middle", total, gain, shift)
+    total = feed_forward(graph, weights, f"{number}.forward", middle)
+    gain, shift = (weights[f"output.LayerNorm.{part}"] for part in ("weight", "bias"))
+    return graph.normalised(f"{number}.end", total, gain, shift)
+
+
+def pooled(graph: Graph, source: str) -> None:
+    """Sum the pieces of each text and scale to length 1; the mean differs only in its length."""
+    texts = graph.add("Reshape", "end.texts", [source, "texts.shape"])
+    one = graph.constant("one", np.ones(1, np.int64))
+    floats = graph.add("Cast", "mask.float", ["mask"], to=TensorProto.FLOAT)
+    total = graph.add("MatMul", "total", [graph.add("Unsqueeze", "mask.row", [floats, one]), texts])
+    flat = graph.add("Squeeze", "total.flat", [total, one])
+    graph.add("LpNormalization", "vectors", [flat], axis=1, p=2)
+
+
+def model(weights: dict[str, Floats]) -> onnx.ModelProto:
+    """The whole model: ids and mask, int32 (texts, pieces), to vectors, float32 (texts, 384)."""
+    graph = Graph()
+    shape = graph.add("Shape", "ids.shape", ["ids"])
+    width = graph.constant("width", np.array([WIDTH]))
+    graph.add("Concat", "texts.shape", [shape, width], axis=0)
+    hidden = embedded(graph, weights)
+    for number in range(LAYERS):
+        prefix = f"encoder.layer.{number}."
+        own = {
+            name.removeprefix(prefix): value
+            for name, value in weights.items()
+            if name.startswith(prefix)
+        }
+        hidden = layer(graph, own, number, hidden)
+    pooled(graph, hidden)
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT32, ["texts", "pieces"])
+        for name in ("ids", "mask")
+    ]
+    outputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["texts", WIDTH])]
+    constants = list(graph.constants.values())
+    return helper.make_model(
+        helper.make_graph(graph.nodes, "all-minilm-l6-v2", inputs, outputs, constants),
+        producer_name="ragkit",
+        doc_string="sentence-transformers/all-MiniLM-L6-v2 in 8 bits; Apache-2.0",
+        ir_version=8,
+        opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)],
+    )
+
+
+def tokenizer(published: Path) -> str:
+    """The published tokenizer without its padding, its cut and its markers.
+
+    Without the markers a text that holds the word [SEP] is read as written and cannot end itself.
+    """
+    content = json.loads(published.read_text(encoding="utf-8"))
+    content |= {"truncation": None, "padding": None, "added_tokens": [], "post_processor": None}
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def main() -> None:
+    """Write both files and print their sums."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("weights", type=Path, help="folder with model.safetensors, tokenizer.json")
+    parser.add_argument("out", type=Path, nargs="?", default=Path(__file__).parents[1] / "minilm")
+    arguments = parser.parse_args()
+    weights = read_safetensors(arguments.weights / "model.safetensors")
+    products = {
+        "model.onnx": model(weights).SerializeToString(deterministic=True),
+        "tokenizer.json": tokenizer(arguments.weights / "tokenizer.json").encode(),
+    }
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name, content in products.items():
+        (arguments.out / name).write_bytes(content)
+        print(f"{hashlib.sha256(content).hexdigest()}  {len(content):>9}  {name}")
+
+
+if __name__ == "__main__":
+    main()

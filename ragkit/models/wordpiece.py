@@ -1,0 +1,78 @@
+"""The embedded model's tokenizer: texts to word pieces, and their number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+__all__ = ["BYTES_PER_UNKNOWN", "WordPieceCounter", "encode", "minilm_file"]
+
+# An unbroken megabyte is one unknown piece to the model; this is what it counts as instead.
+BYTES_PER_UNKNOWN = 4
+_UNKNOWN_ID = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def minilm_file(name: str) -> bytes:
+    """A shipped file of the embedded model: ``model.onnx`` or ``tokenizer.json``."""
+    return resources.files("ragkit.models").joinpath("minilm", name).read_bytes()
+
+
+def encode(texts: Sequence[str]) -> list[list[int]]:
+    """Ids of the pieces of each text, without the markers that the model wants around them.
+
+    A lone surrogate, which no model can be asked about, is read as U+FFFD and so leaves no piece.
+    """
+    tokenizer = _tokenizer()
+    return [tokenizer.encode(_readable(text)).ids for text in texts]
+
+
+class WordPieceCounter:
+    """Counts in pieces of BERT's uncased vocabulary; satisfies ``TokenCounter``.
+
+    Markers are not counted. A run of unknown pieces counts as its UTF-8 bytes / 4 where that is
+    more, so that a limit in pieces limits the text too.
+    """
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Length of each text in pieces, in the order of the texts."""
+        tokenizer = _tokenizer()
+        counts = []
+        for text in map(_readable, texts):
+            encoding = tokenizer.encode(text)
+            counts.append(_length(encoding, text))
+        return counts
+
+
+def _readable(text: str) -> str:
+    # The search costs more than the check, which alone nearly every text needs.
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def _length(encoding: Encoding, text: str) -> int:
+    ids = encoding.ids
+    if _UNKNOWN_ID not in ids:
+        return len(ids)
+    total, start, end, run = 0, 0, 0, 0
+    for piece, (first, last) in zip([*ids, -1], [*encoding.offsets, (0, 0)], strict=True):
+        if piece == _UNKNOWN_ID:
+            start, end, run = (start if run else first), last, run + 1
+            continue
+        if run:
+            size = len(text[start:end].encode("utf-8"))
+            total, run = total + max(run, -(-size // BYTES_PER_UNKNOWN)), 0
+        total += 1
+    return total - 1
+
+
+@cache
+def _tokenizer() -> Tokenizer:
+    from tokenizers import Tokenizer  # noqa: PLC0415  - not for those who only search words
+
+    return Tokenizer.from_buffer(minilm_file("tokenizer.json"))
