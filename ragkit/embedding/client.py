@@ -35,6 +35,7 @@ from ragkit.embedding.policy import (
 )
 from ragkit.embedding.seam import EmbeddedBatch
 from ragkit.embedding.transport import RawReply, Transport
+from ragkit.embedding.width import WidthElection
 from ragkit.embedding.wire import Reply, RequestForm, build_request, parse_reply
 from ragkit.errors import BudgetSpent, ConfigurationError, RagkitError
 
@@ -59,16 +60,21 @@ class Server:
         limits: When a batch is full.
         dimensions: Width that was asked for.
         sends_dimensions: Whether requests name it; servers refuse it for models of one width.
-        width: Of the first answer; all later ones must have it.
+        election: Decides the width that all answers must have.
     """
 
     transport: Transport
     policy: Policy
     pace: Pace
     limits: BatchLimits
+    election: WidthElection
     dimensions: int | None = None
     sends_dimensions: bool = True
-    width: int | None = None
+
+    @property
+    def width(self) -> int | None:
+        """Numbers in a vector, once that is known."""
+        return self.election.width
 
 
 _Outcome = Reply | Failure
@@ -88,6 +94,7 @@ class Stream:
         self._in_flight: dict[Future[_Outcome], Job] = {}
         self._done: SimpleQueue[Future[_Outcome]] = SimpleQueue()
         self._again: list[Job] = []
+        self._held: list[tuple[Job, Reply]] = []
         self._suspects: list[tuple[int, str]] = []
         self._suspicion: RagkitError | None = None
         self._leftover = Bill()
@@ -109,12 +116,15 @@ class Stream:
                 self._fill()
                 yield from self._refused()
                 if not self._in_flight and (self._stop is not None or not self._has_work()):
-                    break
+                    if not self._held:
+                        break
+                    self._server.election.close()
+                    yield from self._release()
+                    continue
                 job, outcome = self._next_outcome()
                 if job is None or outcome is None:
                     continue
-                batch = self._settle(job, outcome)
-                if batch is not None:
+                for batch in self._settle(job, outcome):
                     # Before the consumer has it: the server works while the consumer does.
                     self._fill()
                     yield batch
@@ -209,18 +219,31 @@ class Stream:
             return None
         return max(min(waits), self._server.pace.wait_s(), 0.001)
 
-    def _settle(self, job: Job, outcome: _Outcome) -> EmbeddedBatch | None:
+    def _settle(self, job: Job, outcome: _Outcome) -> list[EmbeddedBatch]:
         self._charge(job, outcome)
-        server = self._server
         if isinstance(outcome, Reply):
-            width = outcome.vectors.shape[1]
-            if server.width is None:
-                server.width = width
-            if server.width == width:
-                server.pace.answered()
-                return self._answered(job, outcome)
-            reason = f"vectors of {width} numbers instead of {server.width}"
-            outcome = BadReply(reason=reason, width=width)
+            self._server.pace.answered()
+            self._held.append((job, outcome))
+            decided = self._server.election.vote(outcome.vectors.shape[1])
+            return self._release() if decided else []
+        batch = self._fail(job, outcome)
+        return [] if batch is None else [batch]
+
+    def _release(self) -> list[EmbeddedBatch]:
+        """The answers that were held back until the width was decided; others are discarded."""
+        held, self._held = self._held, []
+        batches = []
+        for job, reply in held:
+            width = reply.vectors.shape[1]
+            if width == self._server.width:
+                batches.append(self._answered(job, reply))
+            else:
+                reason = f"vectors of {width} numbers instead of {self._server.width}"
+                self._fail(job, BadReply(reason=reason, width=width))
+        return batches
+
+    def _fail(self, job: Job, failure: Failure) -> EmbeddedBatch | None:
+        server = self._server
         if self._stop is not None:
             self._write_off(job)
             return None
@@ -231,11 +254,11 @@ class Stream:
             waited_s=job.waited_s,
             dimensions=server.dimensions,
             dimensions_sent=job.dimensions_sent,
-            reached=server.width is not None,
+            reached=server.election.has_answers,
             now_s=time.time(),
         )
-        decision = server.policy.decide(outcome, attempt)
-        return self._obey(decision, job, outcome)
+        decision = server.policy.decide(failure, attempt)
+        return self._obey(decision, job, failure)
 
     def _charge(self, job: Job, outcome: _Outcome) -> None:
         charged = Decimal(0)
@@ -303,7 +326,7 @@ class Stream:
         self._write_off(job)
         self._suspects.append(refused)
         self._suspicion = decision.otherwise
-        proven = self._server.width is not None
+        proven = self._server.election.has_answers
         if len(self._suspects) >= (_SUSPECTS_PROVEN if proven else _SUSPECTS_UNPROVEN):
             self._stop = decision.otherwise
         return None
@@ -328,7 +351,7 @@ class Stream:
     def _last(self) -> Iterator[EmbeddedBatch]:
         for job in self._again:
             self._write_off(job)
-        if self._stop is None and self._suspects and self._server.width is None:
+        if self._stop is None and self._suspects and not self._server.election.has_answers:
             # Every text was refused, and not one was named as the cause.
             self._stop = self._suspicion
         suspects = tuple(self._suspects) if self._stop is None else ()

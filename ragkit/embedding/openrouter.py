@@ -28,6 +28,7 @@ from ragkit.embedding.seam import (
 )
 from ragkit.embedding.transport import Transport, checked_base_url, checked_key
 from ragkit.embedding.waits import Patience
+from ragkit.embedding.width import WidthElection
 from ragkit.embedding.wire import RequestForm
 from ragkit.errors import ConfigurationError, InvalidArgument, MissingKey
 from ragkit.models.catalogue import fingerprint, profile
@@ -121,6 +122,7 @@ class OpenRouterEmbedder:
             ),
             pace=Pace(concurrency),
             limits=BatchLimits(inputs=min(starts_at, self._profile.batch_inputs or starts_at)),
+            election=WidthElection(dimensions or self._profile.dimensions),
             dimensions=dimensions,
             # Servers refuse it for models that cannot be cut, even when it states their width.
             sends_dimensions=dimensions != self._profile.dimensions,

@@ -135,6 +135,7 @@ def test_every_fault_ends_with_the_right_vectors_and_no_text_answered_twice(
     """Whatever goes wrong with some replies, each vector is that of its text."""
     embedding_server.script(fault, at=[2, 3, 5])
     with embedder(embedding_server, timeout_s=0.25, concurrency=3) as client:
+        client.embed_query("the first answer, which settles the width")
         batches, error = gather(client.embed(iter(TEXTS), role="document"))
     assert error is None
     rows = rows_of(batches)
@@ -144,8 +145,16 @@ def test_every_fault_ends_with_the_right_vectors_and_no_text_answered_twice(
     )
     ledger = embedding_server.ledger
     assert set(ledger.answered.values()) == {1}
-    assert sum(batch.requests for batch in batches) == len(ledger.requests)
+    assert sum(batch.requests for batch in batches) == len(ledger.requests) - 1
     assert ledger.max_in_flight <= 4  # a request that timed out here may still be in work there
+
+
+def test_a_first_answer_of_another_width_is_outvoted(embedding_server: LoopbackServer) -> None:
+    """Two answers must agree before one is believed, where nobody says how wide vectors are."""
+    embedding_server.script("wrong width", at=[1])
+    with embedder(embedding_server, concurrency=1) as client:
+        np.testing.assert_allclose(client.embed_documents(TEXTS), truth(TEXTS), atol=1e-6)
+    assert set(embedding_server.ledger.answered.values()) == {1}
 
 
 @pytest.mark.parametrize(
