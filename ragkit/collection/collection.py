@@ -95,7 +95,14 @@ def open_collection(
         make_embedder(given).close()
     store = Store(directory, create=create, read_only=read_only)
     with store.snapshot() as snapshot:
-        agreed = agreed_settings(directory, snapshot, defaults, given)
+        agreed = agreed_settings(
+            directory,
+            snapshot,
+            defaults,
+            given,
+            key_is_given=api_key is not None
+            or (settings is not None and settings.api_key is not None),
+        )
     fingerprint_of(agreed)
     return Collection(store, agreed, read_only=read_only, is_new=not exists)
 
@@ -128,6 +135,12 @@ class Collection:
     def model(self) -> str:
         """Name of its model."""
         return self.fingerprint.model
+
+    @property
+    def roots(self) -> dict[str, str]:
+        """Path of each root by name, as it is now."""
+        with self._store.snapshot() as snapshot:
+            return {root.name: str(self._store.place_of(root)) for root in snapshot.roots()}
 
     def __repr__(self) -> str:
         return f"Collection({str(self.path)!r}, model={self.model!r})"
@@ -223,6 +236,8 @@ class Collection:
         options = _options(
             include, exclude, checksum=checksum, allow_empty=allow_empty, wait_s=wait_s
         )
+        if self._is_new:
+            self._store.ensure()
         with contextlib.ExitStack() as stack:
             own = stop is None
             event = stack.enter_context(stop_on_interrupt()) if stop is None else stop
@@ -377,10 +392,7 @@ class Collection:
         if max_cost_usd is None or is_local(self._settings):
             yield self._embedder
             return
-        from ragkit.embedding.budget import Budget  # noqa: PLC0415
-
-        embedder = make_embedder(self._settings, Budget(max_cost_usd))
-        with contextlib.closing(embedder):
+        with contextlib.closing(make_embedder(self._settings, max_cost_usd)) as embedder:
             yield embedder
 
 

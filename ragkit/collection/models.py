@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 from ragkit.config import DEFAULT_MODEL, Settings, key_for
-from ragkit.embedding.budget import Budget
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import FingerprintMismatch, UnknownModel
 from ragkit.models.catalogue import fingerprint, profile
@@ -37,7 +37,12 @@ def fingerprint_of(settings: Settings) -> Fingerprint:
 
 
 def agreed_settings(
-    directory: Path, snapshot: Snapshot, defaults: Settings, given: Settings
+    directory: Path,
+    snapshot: Snapshot,
+    defaults: Settings,
+    given: Settings,
+    *,
+    key_is_given: bool,
 ) -> Settings:
     """The settings that a collection is used with: its own, where it has decided.
 
@@ -48,6 +53,8 @@ def agreed_settings(
         snapshot: The collection as it is.
         defaults: From environment and files; they never contradict a collection.
         given: The same with the call's arguments over them, which may.
+        key_is_given: Whether the key is an argument; one from the environment goes to its own
+            server only.
 
     Raises:
         FingerprintMismatch: The arguments ask for other vectors than the collection has.
@@ -75,8 +82,8 @@ def agreed_settings(
             f" {_spelled(given.model or own.model, named, wrong)}: its vectors cannot be mixed"
             " with others; leave the option out, or index into another collection with -c"
         )
-    explicit = given.api_key if given.api_key != defaults.api_key else None
-    key = explicit or key_for(str(has["base_url"]) if has["base_url"] else None)
+    own_key = key_for(str(has["base_url"]) if has["base_url"] else None)
+    key = given.api_key if key_is_given else own_key
     agreed = replace(given, api_key=key, **has)  # type: ignore[arg-type]
     if fingerprint_of(agreed) != own:
         raise FingerprintMismatch(
@@ -106,8 +113,12 @@ def _spelled(model: str, values: dict[str, object], wrong: list[str]) -> str:
     return ", ".join([f"model {model}", *rest])
 
 
-def make_embedder(settings: Settings, budget: Budget | None = None) -> Embedder:
+def make_embedder(settings: Settings, max_cost_usd: Decimal | None = None) -> Embedder:
     """The embedder of these settings; nothing is sent.
+
+    Args:
+        settings: Of the collection.
+        max_cost_usd: Most that the embedder may spend in its life; the embedded one costs nothing.
 
     Raises:
         MissingKey: A remote model without its key.
@@ -132,5 +143,5 @@ def make_embedder(settings: Settings, budget: Budget | None = None) -> Embedder:
         input_type=settings.input_type,
         timeout_s=settings.request_timeout_s,
         concurrency=settings.concurrency,
-        budget=budget,
+        max_cost_usd=max_cost_usd,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import threading
 from pathlib import Path
@@ -66,15 +67,17 @@ class Parts:
             return self._words
 
     def _open_words(self, snapshot: Snapshot) -> WordRanker:
-        from ragkit.indexing.words import WordIndex, is_sealed  # noqa: PLC0415
+        from ragkit.indexing.manifest import DerivedUnusable  # noqa: PLC0415
+        from ragkit.indexing.words import WordIndex  # noqa: PLC0415
         from ragkit.sync.derive import derive_all_words, words_directory  # noqa: PLC0415
 
         directory = words_directory(self._store, snapshot)
-        if directory is not None and is_sealed(directory, self._key):
-            return WordIndex.open(directory, self._key)
+        if directory is not None:
+            with contextlib.suppress(DerivedUnusable):
+                return WordIndex.open(directory, key=self._key)
         # Built by another installation, damaged or deleted: made again from truth, and beside the
         # collection, since a reader changes nothing in it.
         self._rebuilt = tempfile.TemporaryDirectory(prefix="ragkit-words-")
         rebuilt = Path(self._rebuilt.name) / "words"
         derive_all_words(rebuilt, snapshot, self._key)
-        return WordIndex.open(rebuilt, self._key)
+        return WordIndex.open(rebuilt, key=self._key)

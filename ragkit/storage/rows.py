@@ -82,13 +82,14 @@ class Problem:
 
 PASSAGE_COLUMNS = """passages.id, roots.name, documents.source, passages.start, passages."end",
     passages.text, passages.headings, passages.page, passages.line, passages.tokens,
-    documents.metadata, documents.title, passages.document_id, passages.ordinal, passages.key"""
+    documents.metadata, documents.title, passages.document_id, passages.ordinal, passages.key,
+    documents.language"""
 
 
 def passage_from_row(row: Sequence[object]) -> StoredPassage:
     """The record of a row of ``PASSAGE_COLUMNS``."""
     (id_, root, source, start, end, text, headings, page, line, tokens, metadata) = row[:11]
-    title, document_id, ordinal, key = row[11:]
+    title, document_id, ordinal, key, language = row[11:]
     passage = Passage(
         id=id_,  # type: ignore[arg-type]
         root=root,  # type: ignore[arg-type]
@@ -108,6 +109,7 @@ def passage_from_row(row: Sequence[object]) -> StoredPassage:
         document_id=document_id,  # type: ignore[arg-type]
         ordinal=ordinal,  # type: ignore[arg-type]
         text_key=key,  # type: ignore[arg-type]
+        language=language,  # type: ignore[arg-type]
     )
 
 

@@ -39,6 +39,7 @@ def m001_initial(database: sqlite3.Connection) -> None:
             media_type TEXT NOT NULL,
             reader_version INTEGER NOT NULL,
             chunker_version INTEGER NOT NULL,
+            language TEXT,
             title TEXT,
             metadata TEXT NOT NULL,
             pages TEXT NOT NULL,       -- JSON list of offsets

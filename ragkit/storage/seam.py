@@ -26,6 +26,7 @@ class StoredPassage:
         document_id: The same for all passages of a document in this generation.
         ordinal: Position among the document's passages, from 0.
         text_key: Equal for passages whose embedded text is the same to the byte.
+        language: ISO 639-1 code of the document's language, where it is known.
     """
 
     passage: Passage
@@ -33,6 +34,7 @@ class StoredPassage:
     document_id: int
     ordinal: int
     text_key: bytes
+    language: str | None = None
 
 
 class PassageStore(Protocol):

@@ -38,6 +38,11 @@ class Store:
             Database.create(directory)
         self._database = Database(directory, read_only=read_only)
 
+    def ensure(self) -> None:
+        """Make the database again if it was discarded."""
+        if not self.exists(self.directory):
+            Database.create(self.directory)
+
     @staticmethod
     def exists(directory: Path) -> bool:
         """Whether there is a collection at the directory."""

@@ -29,10 +29,11 @@ from ragkit.storage.snapshot import Snapshot
 __all__ = ["FileFacts", "Sealed", "Writer"]
 
 _VARIABLES = 500
-_COPIED = """digest, ?, ?, media_type, reader_version, chunker_version, title, metadata, pages,
-    sections, text, checksum"""
+_COPIED = """digest, ?, ?, media_type, reader_version, chunker_version, language, title, metadata,
+    pages, sections, text, checksum"""
 _DOCUMENT_COLUMNS = """root_id, source, raw_name, digest, size, mtime_ns, media_type,
-    reader_version, chunker_version, title, metadata, pages, sections, text, checksum, born"""
+    reader_version, chunker_version, language, title, metadata, pages, sections, text, checksum,
+    born"""
 _PASSAGE_COLUMNS = """document_id, ordinal, start, "end", text, headings, page, line, tokens, key,
     slot, checksum"""
 
@@ -47,6 +48,7 @@ class FileFacts:
     mtime_ns: int
     reader_version: int
     chunker_version: int
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,11 +346,12 @@ class Writer:
             document.media_type,
             facts.reader_version,
             facts.chunker_version,
+            facts.language,
             *contents,
         )
         row = self._connection.execute(
             f"INSERT INTO documents ({_DOCUMENT_COLUMNS})"  # noqa: S608
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (*values, checksum((facts.digest, *contents)), self.generation + 1),
         ).fetchone()
         id_: int = row[0]

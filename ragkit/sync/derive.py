@@ -7,10 +7,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from ragkit.chunking.recipe import embedded_text
-from ragkit.indexing.words import WordEntry, build, is_sealed
+from ragkit.indexing.manifest import DerivedUnusable
+from ragkit.indexing.wordbuild import WordEntry, build_words
 from ragkit.storage.seam import StoredPassage
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
@@ -41,15 +40,7 @@ def derive_words(store: Store, writer: Writer, sealed: Sealed, key: bytes) -> st
     shutil.rmtree(directory, ignore_errors=True)
     store.derived.mkdir(exist_ok=True)
     previous = words_directory(store, writer.snapshot())
-    if previous is not None and is_sealed(previous, key):
-        build(
-            directory,
-            previous=previous,
-            removed_ids=sealed.gone,
-            added=_entries(coming, sealed),
-            key=key,
-        )
-    else:
+    if previous is None or not _extend(directory, previous, sealed, coming, key):
         derive_all_words(directory, coming, key)
     return name
 
@@ -57,7 +48,7 @@ def derive_words(store: Store, writer: Writer, sealed: Sealed, key: bytes) -> st
 def derive_all_words(directory: Path, snapshot: Snapshot, key: bytes) -> None:
     """Make the lexical index of a generation from truth alone."""
     everything = map(_entry, snapshot.all_passages())
-    build(directory, previous=None, removed_ids=np.empty(0, np.int64), added=everything, key=key)
+    build_words(directory, previous=None, removed_ids=(), added=everything, key=key)
 
 
 def sweep_words(store: Store, keep: set[str]) -> None:
@@ -65,6 +56,16 @@ def sweep_words(store: Store, keep: set[str]) -> None:
     for directory in store.derived.glob(_NAME.format("*")):
         if directory.name not in keep:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _extend(directory: Path, previous: Path, sealed: Sealed, coming: Snapshot, key: bytes) -> bool:
+    """Go on from the previous index; False if that is deleted, damaged or not of our making."""
+    try:
+        added = _entries(coming, sealed)
+        build_words(directory, previous=previous, removed_ids=sealed.gone, added=added, key=key)
+    except DerivedUnusable:
+        return False
+    return True
 
 
 def _entries(coming: Snapshot, sealed: Sealed) -> Iterator[WordEntry]:
@@ -81,4 +82,5 @@ def _entry(stored: StoredPassage) -> WordEntry:
         id=passage.id,
         text=embedded_text(stored.title, passage),
         path_words=_SEPARATORS.sub(" ", passage.source),
+        language=stored.language,
     )

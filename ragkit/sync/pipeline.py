@@ -16,6 +16,7 @@ from decimal import Decimal
 
 from ragkit.chunking.recipe import embedded_text
 from ragkit.embedding.seam import EmbeddedBatch, Embedder
+from ragkit.indexing.analysis import detect_language
 from ragkit.reading.messages import ReadReply, ReadRequest
 from ragkit.reading.pool import WorkerFailure, WorkerPool
 from ragkit.reading.registry import reader_version, reading_version
@@ -149,6 +150,7 @@ class Pipeline:
                 mtime_ns=read.mtime_ns,
                 reader_version=reader_version(read.document.media_type),
                 chunker_version=self._chunker_version,
+                language=detect_language(read.document.text),
             ),
             passages=passages,
             keys=[key(embedded_text(title, passage)) for passage in passages],
