@@ -22,6 +22,8 @@ __all__ = [
     "key_for",
     "load_settings",
     "state_directory",
+    "terminal_is_dumb",
+    "terminal_wants_color",
 ]
 
 DEFAULT_MODEL = "local/all-minilm-l6-v2"
@@ -154,6 +156,18 @@ def state_directory(environment: Mapping[str, str] | None = None) -> Path:
     variables = os.environ if environment is None else environment
     base = variables.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "ragkit"
+
+
+def terminal_is_dumb(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether the terminal only types: no cursor, no styles, no links (``$TERM``)."""
+    variables = os.environ if environment is None else environment
+    return variables.get("TERM", "") in ("", "dumb")
+
+
+def terminal_wants_color(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether a terminal is to be written to in bold and colours (``$TERM``, ``$NO_COLOR``)."""
+    variables = os.environ if environment is None else environment
+    return not terminal_is_dumb(variables) and not variables.get("NO_COLOR")
 
 
 def _key(base_url: str | None, variables: Mapping[str, str]) -> Secret | None:

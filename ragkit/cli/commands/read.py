@@ -1,0 +1,78 @@
+"""``ragkit read``: what a file becomes."""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from ragkit.cli.command import RecordCommand, json_option
+from ragkit.cli.output import jsonable, out_looks, write_json, write_text
+
+if TYPE_CHECKING:
+    from ragkit.cli.looks import Looks
+    from ragkit.records import Document
+
+__all__ = ["ReadOptions", "command", "document_text", "read_argument", "run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """What was typed."""
+
+    file: str
+    as_json: bool = False
+
+
+def command() -> click.Command:
+    """The parser of ``read``."""
+    return RecordCommand(
+        name="read",
+        options=ReadOptions,
+        run=run,
+        params=[click.Argument(["file"], metavar="FILE"), json_option()],
+        about="Show what FILE becomes.\n\nIts title, pages and headings, then its text. As FILE, - is stdin.",
+        examples=["ragkit read manual.pdf", "ragkit read notes.md --json"],
+    )
+
+
+def run(options: ReadOptions) -> int:
+    """Read the file and print it."""
+    document = read_argument(options.file)
+    if options.as_json:
+        fields = jsonable(document)
+        write_json(fields if isinstance(fields, dict) else {})
+    else:
+        write_text(document_text(document, out_looks()))
+    return 0
+
+
+def read_argument(name: str) -> Document:
+    """The file of that name, or stdin for ``-``, as a document."""
+    if name == "-":
+        from ragkit.reading.files import read_bytes  # noqa: PLC0415 - loads readers
+
+        return read_bytes(sys.stdin.buffer.read(), source="stdin").document
+    from ragkit.reading import read  # noqa: PLC0415
+
+    return read(name)
+
+
+def document_text(document: Document, looks: Looks) -> str:
+    """An outline, then the text."""
+    from ragkit.cli.looks import inline, printable  # noqa: PLC0415
+
+    lines = [looks.bold(inline(document.title or document.source)), f"  {document.media_type}"]
+    if document.pages:
+        lines.append(f"  {len(document.pages)} pages")
+    lines += [f"  {inline(key)}: {inline(str(item))}" for key, item in document.metadata.items()]
+    line_starts = [index + 1 for index, each in enumerate(document.text) if each == "\n"]
+    for section in document.sections:
+        line = bisect_right(line_starts, section.start) + 1
+        indent = "  " * section.level
+        lines.append(f"{line:>6}{indent}{inline(section.title)}")
+    text = printable(document.text) if looks.is_terminal else document.text
+    return "\n".join([*lines, "", text])

@@ -1,0 +1,118 @@
+"""``ragkit search``: the passages that answer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from ragkit.cli.command import (
+    RecordCommand,
+    collection_option,
+    json_option,
+    mode_option,
+    parse_where,
+    query_argument,
+    where_option,
+)
+from ragkit.cli.output import out_looks, write_json, write_note, write_text
+
+if TYPE_CHECKING:
+    from ragkit.records import Hit
+    from ragkit.retrieval.retriever import Mode
+
+__all__ = ["SearchOptions", "command", "hit_json", "run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """What was typed."""
+
+    query: str
+    collection: str | None = None
+    k: int = 10
+    mode: Mode = "hybrid"
+    where: tuple[str, ...] = ()
+    exact: bool = False
+    as_json: bool = False
+
+
+def command() -> click.Command:
+    """The parser of ``search``."""
+    return RecordCommand(
+        name="search",
+        options=SearchOptions,
+        run=run,
+        params=[
+            query_argument(),
+            collection_option(),
+            click.Option(["-k"], type=int, default=10, show_default=True, help="How many hits."),
+            mode_option(),
+            where_option(),
+            click.Option(["--exact"], is_flag=True, help="Exact search, whatever it costs."),
+            json_option(),
+        ],
+        about="Find the passages that answer QUERY.\n\nAs QUERY, - reads stdin.",
+        examples=[
+            'ragkit search "how are keys rotated?"',
+            'ragkit search E1042 --mode lexical --where "source=runbooks/*"',
+            'ragkit search "battery life" -k 3 --json',
+        ],
+    )
+
+
+def run(options: SearchOptions) -> int:
+    """Search and print the hits."""
+    from ragkit.cli.place import collection_directory, read_query  # noqa: PLC0415
+    from ragkit.collection.collection import open_collection  # noqa: PLC0415 - loads numpy
+
+    where = parse_where(options.where)
+    query = read_query(options.query)
+    directory = collection_directory(options.collection)
+    with open_collection(directory, create=False, read_only=True) as collection:
+        started_s = time.perf_counter()
+        hits = collection.search(
+            query, k=options.k, mode=options.mode, where=where or None, exact=options.exact
+        )
+        seconds = time.perf_counter() - started_s
+        if options.as_json:
+            write_json(
+                {
+                    "query": query,
+                    "model": collection.model,
+                    "seconds": round(seconds, 6),
+                    "relevant": None,
+                    "hits": [hit_json(hit) for hit in hits],
+                }
+            )
+        elif hits:
+            from ragkit.cli.hits import hits_text  # noqa: PLC0415 - loads the stemmer
+
+            write_text(hits_text(hits, query, collection.roots, out_looks()))
+        else:
+            write_text("Nothing found.")
+            write_note("Other words may help, or another --mode, or a wider --where.")
+    return 0
+
+
+def hit_json(hit: Hit) -> dict[str, object]:
+    """A hit as the JSON of ``search`` has it."""
+    passage = hit.passage
+    return {
+        "rank": hit.rank,
+        "score": hit.score,
+        "relevance": hit.relevance,
+        "scores": hit.scores,
+        "root": passage.root,
+        "source": passage.source,
+        "title": hit.title,
+        "headings": passage.headings,
+        "page": passage.page,
+        "line": passage.line,
+        "start": passage.start,
+        "end": passage.end,
+        "text": passage.text,
+        "metadata": passage.metadata,
+    }

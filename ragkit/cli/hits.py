@@ -1,0 +1,117 @@
+"""Hits as people read them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ragkit.cli.looks import Looks, Span, inline, marked, printable, shortened, wrap
+from ragkit.records import Hit
+from ragkit.retrieval.snippets import matched_spans
+
+__all__ = ["hit_lines", "hits_text"]
+
+_INDENT = "    "
+# A screen of 10 hits stays readable; the rest of a passage is one --json or one click away.
+_MOST_LINES = 6
+
+
+def hits_text(hits: Sequence[Hit], query: str, roots: Mapping[str, str], looks: Looks) -> str:
+    """All hits, best first, with a blank line between."""
+    blocks = ["\n".join(hit_lines(hit, query, roots, looks)) for hit in hits]
+    return "\n\n".join(blocks)
+
+
+def hit_lines(hit: Hit, query: str, roots: Mapping[str, str], looks: Looks) -> list[str]:
+    """One hit: rank, score and headings; its place; its text.
+
+    Args:
+        hit: What was found.
+        query: Whose words are shown in bold.
+        roots: Path of each root by name.
+        looks: What the stream can show. On a terminal the text is wrapped, and cut to the lines
+            with most matches; elsewhere it is whole.
+    """
+    score = f"{hit.score:.3f}"
+    start = f"{hit.rank:>2}  {score}"
+    path = _headings(hit, looks)
+    room = None if looks.width is None else looks.width - len(start) - 2
+    title = shortened(path, room, looks.ellipsis)
+    first = f"{looks.bold(f'{hit.rank:>2}')}  {looks.dim(score)}"
+    lines = [
+        f"{first}  {looks.bold(title)}" if title else first,
+        _INDENT + _place(hit, roots, looks),
+    ]
+    return lines + [_INDENT + line if line else "" for line in _text_lines(hit.text, query, looks)]
+
+
+def _headings(hit: Hit, looks: Looks) -> str:
+    title, headings = inline(hit.title or ""), [inline(heading) for heading in hit.headings]
+    if title and title not in headings[:1]:
+        headings.insert(0, title)
+    return looks.arrow.join(heading for heading in headings if heading)
+
+
+def _place(hit: Hit, roots: Mapping[str, str], looks: Looks) -> str:
+    """Where it stands: the path from here where that is a file, else the name in the collection."""
+    path = _file_of(hit, roots)
+    name = hit.source if path is None else _from_here(path)
+    position = f":{hit.passage.line}" if hit.page is None else f" p.{hit.page}"
+    url = None if path is None else path.as_uri() + (f"#page={hit.page}" if hit.page else "")
+    return looks.link(looks.tinted(inline(name) + position), url)
+
+
+def _file_of(hit: Hit, roots: Mapping[str, str]) -> Path | None:
+    if hit.root not in roots:
+        return None
+    root = Path(roots[hit.root])
+    for path in (root / hit.source, root):
+        if path.is_file():
+            return path
+    return None
+
+
+def _from_here(path: Path) -> str:
+    """The shorter way to say it, of those that work from the working directory."""
+    relative = os.path.relpath(path)
+    return os.fspath(path) if relative.startswith(os.pardir) else relative
+
+
+def _text_lines(text: str, query: str, looks: Looks) -> list[str]:
+    if looks.width is None:
+        return text.splitlines()
+    text = printable(text)
+    width = looks.width - len(_INDENT) - 1
+    lines = [line for span in _source_lines(text) for line in wrap(text, span, width)]
+    matches = matched_spans(text, query)
+    shown = _window(lines, matches)
+    out = [marked(text, lines[index], matches, looks) for index in shown]
+    if shown and shown[0] > 0:
+        out[0] = f"{looks.ellipsis} {out[0]}"
+    if shown and shown[-1] < len(lines) - 1:
+        out[-1] = f"{out[-1]} {looks.ellipsis}"
+    return out
+
+
+def _source_lines(text: str) -> list[Span]:
+    """The lines that are not blank; blank ones cost room on a screen and say nothing."""
+    spans: list[Span] = []
+    start = 0
+    for line in text.split("\n"):
+        if line.strip():
+            spans.append((start, start + len(line)))
+        start += len(line) + 1
+    return spans
+
+
+def _window(lines: Sequence[Span], matches: Sequence[Span]) -> range:
+    """The neighbouring lines that hold most of the matches; the first such."""
+    if len(lines) <= _MOST_LINES:
+        return range(len(lines))
+    counts = [
+        sum(1 for match in matches if start < match[1] and match[0] < end) for start, end in lines
+    ]
+    starts = range(len(lines) - _MOST_LINES + 1)
+    best = max(starts, key=lambda start: (sum(counts[start : start + _MOST_LINES]), -start))
+    return range(best, best + _MOST_LINES)
