@@ -1,0 +1,267 @@
+"""Text becomes lexical terms: what the word index stores, and what it is asked for.
+
+Normalised by NFKC and case; stems by language; runs of Chinese, Japanese, Korean, Thai and their
+like as pairs of characters; identifiers whole and in parts; accents folded after stemming, since
+the stemmers need them. The text itself is never changed.
+
+Common words stay in the index, so that a question of nothing else finds its passages too; they are
+left out of every other question.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+
+import Stemmer
+
+from ragkit.indexing.languages import DEFAULT_LANGUAGE, LANGUAGES, guess_language, stop_words
+
+__all__ = ["ANALYSIS_VERSION", "Analyzer", "detect_language", "query_terms", "terms"]
+
+# Goes up whenever any text would give other terms; older indexes are then built anew.
+ANALYSIS_VERSION = 1
+
+# Scripts that are written without blanks between words, or (Korean) with blanks that do not part
+# words from their endings.
+_UNSPACED = (
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u1000-\u103f\u1050-\u109f\u1100-\u11ff"
+    "\u1780-\u17d3\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3041-\u3096\u309d-\u309f"
+    "\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003fffd"
+)
+# Marks that belong to the letter before them, though ``\w`` does not match them.
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1-\u05c7\u0610-\u061a\u064b-\u065f\u0670"
+    "\u06d6-\u06ed\u0711\u0730-\u074a\u07a6-\u07b0\u0f71-\u0fbc\u1ab0-\u1aff\u1dc0-\u1dff"
+    + "".join(
+        f"{chr(block)}-{chr(block + 3)}{chr(block + 0x3A)}-{chr(block + 0x4F)}"
+        f"{chr(block + 0x51)}-{chr(block + 0x57)}{chr(block + 0x62)}{chr(block + 0x63)}"
+        for block in range(0x0900, 0x0E00, 0x80)
+    )
+)
+# Possessive throughout: no text makes this backtrack.
+_LETTERS = f"(?:[^\\W{_UNSPACED}]++[{_MARKS}]*+)++"
+_SURFACE = re.compile(
+    f"[{_UNSPACED}]++|{_LETTERS}(?:[.\\-'\u2019\u2010\u2011]{_LETTERS})*+(?:\\+\\+|#)?"
+)
+_ASCII_SURFACE = re.compile(r"\w++(?:[.\-']\w++)*+(?:\+\+|#)?", re.ASCII)
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]")
+
+_PLAIN = re.compile(r"[a-z]++|[0-9]++")
+_SEPARATORS = re.compile(r"[._\-]+")
+_VERSION = re.compile(r"[vV]?([0-9]+(?:\.[0-9]+)+)")
+_IS_CAMEL = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
+_CAMEL_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_PLURAL_ACRONYM = re.compile(r"[A-Z]{2,}s")
+
+# Soft hyphens and joiners are inside words and say nothing; quotes and hyphens have many forms.
+_TIDIED = {0x00AD: None, 0x200B: None, 0x200C: None, 0x200D: None, 0x2060: None, 0xFEFF: None} | {
+    0x2018: "'",
+    0x2019: "'",
+    0x02BC: "'",
+    0x2010: "-",
+    0x2011: "-",
+}
+# Letters that no decomposition takes apart.
+_FOLDED = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ə": "e"}
+)
+_FOLDED_MARKS = re.compile("[\u0300-\u036f\u05b0-\u05c7\u064b-\u065f\u0670]+")
+_ELIDED = re.compile(
+    r"(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|un|gl|all|dall|dell|nell|sull|quest|quell)'(?=..)"
+)
+_ELIDING_LANGUAGES = frozenset({"fr", "it"})
+
+# By the first letter of a word that is not Latin.
+_SCRIPT_STEMMERS = (
+    ("\u0370", "\u03ff", "greek"),
+    ("\u1f00", "\u1fff", "greek"),
+    ("\u0400", "\u052f", "russian"),
+    ("\u0530", "\u058f", "armenian"),
+    ("\u0600", "\u06ff", "arabic"),
+    ("\u0900", "\u097f", "hindi"),
+    ("\u0b80", "\u0bff", "tamil"),
+)
+
+# Beyond this a word is data (base64, a digest, a line without blanks): found only as a whole.
+_LONGEST = 64
+_KEPT = 24
+_CACHED_WORDS = 2**16
+
+
+class Analyzer:
+    """Makes terms, and remembers those of the words it has seen; for one thread at a time.
+
+    Args:
+        language: ISO 639-1 code of the texts in Latin script; one that is not known is taken for
+            English. Words in other scripts are stemmed by their script.
+    """
+
+    def __init__(self, language: str = DEFAULT_LANGUAGE) -> None:
+        self._language = language if language in LANGUAGES else DEFAULT_LANGUAGE
+        self._stop_words = stop_words(self._language)
+        self._stemmers: dict[str, Callable[[str], str]] = {}
+        self._stem_latin = self._stemmer(LANGUAGES[self._language])
+        self._seen: dict[str, tuple[str, ...]] = {}
+
+    def terms(self, text: str) -> list[str]:
+        """All terms of a text, in its order, common words among them; none holds a blank."""
+        found: list[str] = []
+        seen, expand = self._seen, self._expand
+        for surface in surfaces(text):
+            made = seen.get(surface)
+            if made is None:
+                if len(seen) >= _CACHED_WORDS:
+                    seen.clear()
+                made = seen[surface] = expand(surface)
+            found += made
+        return found
+
+    def _expand(self, surface: str) -> tuple[str, ...]:
+        if _PLAIN.fullmatch(surface):
+            return (self._term(surface),)
+        if _IS_UNSPACED.match(surface):
+            return tuple(_pairs(surface))
+        if surface[-1] in "+#":
+            bare = surface.rstrip("+#")
+            if len(bare) == 1:
+                return (surface.casefold(), bare.casefold())
+            surface = bare
+        return tuple(dict.fromkeys(term for term in self._of_compound(surface) if term))
+
+    def _of_compound(self, surface: str) -> list[str]:
+        """Terms of a word that may have parts: first the whole, then each of them."""
+        version = _VERSION.fullmatch(surface)
+        if version:
+            return [version[1], *version[1].split(".")]
+        pieces = [piece for piece in _SEPARATORS.split(surface) if piece]
+        found: list[str] = []
+        if len(pieces) > 1 and _is_one_name(surface, pieces):
+            # Joined, so that max_tokens, max-tokens and maxTokens are one name.
+            found.append(self._term("".join(pieces).replace("'", "").casefold()))
+        for piece in pieces:
+            found += self._of_piece(piece)
+        return found
+
+    def _of_piece(self, piece: str) -> list[str]:
+        if "'" in piece:
+            return self._of_apostrophe(piece.casefold())
+        if _PLURAL_ACRONYM.fullmatch(piece):
+            return [self._term(piece[:-1].lower())]
+        found = [self._term(piece.casefold())]
+        if piece.isascii() and _IS_CAMEL.search(piece):
+            found += [self._term(part.lower()) for part in _CAMEL_PARTS.findall(piece)]
+        return found
+
+    def _of_apostrophe(self, word: str) -> list[str]:
+        """``l'homme`` is its noun, ``key's`` its stem, ``don't`` one word, ``O'Reilly`` both."""
+        word = word.removesuffix("'s")
+        elided = _ELIDED.match(word)
+        rest = word[elided.end() :] if elided else ""
+        if rest and self._language in _ELIDING_LANGUAGES:
+            return [self._term(rest.replace("'", ""))]
+        joined = self._term(word.replace("'", ""))
+        left, _, right = word.partition("'")
+        if len(left) <= 2 < len(right):
+            return [joined, self._term(right.replace("'", ""))]
+        return [joined]
+
+    def _term(self, word: str) -> str:
+        """The stem of a casefolded word, without accents."""
+        if len(word) > _LONGEST:
+            digest = hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=12).hexdigest()
+            return fold(word[:_KEPT]) + digest
+        if word.isascii():
+            return self._stem_latin(word)
+        return fold(self._stem_other(word))
+
+    def _stem_other(self, word: str) -> str:
+        first = word[0]
+        for lowest, highest, name in _SCRIPT_STEMMERS:
+            if lowest <= first <= highest:
+                return self._stemmer(name)(word)
+        if any(letter.isdecimal() for letter in word):
+            return "".join(
+                str(unicodedata.decimal(letter)) if letter.isdecimal() else letter
+                for letter in word
+            )
+        # English borrows its accents and loses them again: résumé is resume. Elsewhere they tell
+        # endings apart, and the stemmer must see them.
+        return self._stem_latin(fold(word) if self._language == "en" else word)
+
+    def _stemmer(self, name: str) -> Callable[[str], str]:
+        if name not in self._stemmers:
+            # Its own cache would only double ours.
+            stem: Callable[[str], str] = Stemmer.Stemmer(name, 0).stemWord
+            self._stemmers[name] = stem
+        return self._stemmers[name]
+
+
+def terms(text: str, language: str = DEFAULT_LANGUAGE) -> list[str]:
+    """All terms of one text; for many texts keep an ``Analyzer``."""
+    return Analyzer(language).terms(text)
+
+
+def detect_language(text: str) -> str:
+    """ISO 639-1 code of a text in Latin script; English when nothing speaks for another."""
+    return guess_language(text) or DEFAULT_LANGUAGE
+
+
+def query_terms(text: str, languages: Sequence[str]) -> list[str]:
+    """Distinct terms of a question to an index that holds texts of these languages.
+
+    The question is analysed in each of them, since a German stem is found only in what was stemmed
+    as German; for an index of one language that is the same as analysing the question in it. Words
+    that are common in the question's own language are left out, unless there are no others; when
+    its language cannot be told, those that are common in any of the index's.
+    """
+    held = tuple(code for code in languages if code in LANGUAGES) or (DEFAULT_LANGUAGE,)
+    own = held[0] if len(held) == 1 else guess_language(text, held)
+    common = frozenset[str]().union(*(stop_words(code) for code in ([own] if own else held)))
+    found = surfaces(text)
+    content = [word for word in found if word.casefold() not in common]
+    if not content:
+        return list(dict.fromkeys(term for code in held for term in terms(text, code)))
+    # A word common in another language is no word of that language's passages.
+    return list(
+        dict.fromkeys(
+            term
+            for code in held
+            for word in content
+            if word.casefold() not in stop_words(code)
+            for term in terms(word, code)
+        )
+    )
+
+
+def surfaces(text: str) -> list[str]:
+    """Words as they stand in a text, case kept, with what joins their parts."""
+    if text.isascii():
+        return _ASCII_SURFACE.findall(text)
+    return _SURFACE.findall(unicodedata.normalize("NFKC", text.translate(_TIDIED)))
+
+
+def fold(word: str) -> str:
+    """Without accents and vowel points: ``müller`` and ``muller`` are one."""
+    if word.isascii():
+        return word
+    bare = _FOLDED_MARKS.sub("", unicodedata.normalize("NFD", word))
+    return unicodedata.normalize("NFC", bare).translate(_FOLDED)
+
+
+def _pairs(run: str) -> list[str]:
+    """Pairs of neighbours; a character alone is its own term, and so is a Chinese one anywhere."""
+    if len(run) == 1:
+        return [run]
+    found = [run[i : i + 2] for i in range(len(run) - 1)]
+    found += _HAN.findall(run)
+    return found
+
+
+def _is_one_name(surface: str, pieces: list[str]) -> bool:
+    """Whether a word of several pieces is looked for as a whole, unlike ``state-of-the-art``."""
+    return len(pieces) == 2 or not surface.replace("-", "").isalpha()

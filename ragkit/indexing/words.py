@@ -1,0 +1,269 @@
+"""Ranking by words: BM25 (k1 1.2, b 0.75) over a tantivy index in a directory of its own.
+
+A directory is written once and never changed; ``wordbuild`` makes the next one beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tantivy
+from tantivy import Occur, Query
+
+from ragkit.errors import InvalidArgument
+from ragkit.indexing.analysis import ANALYSIS_VERSION, query_terms
+from ragkit.indexing.languages import LANGUAGES
+from ragkit.indexing.manifest import DerivedUnusable, Manifest, check
+from ragkit.indexing.seam import FloatVector, IdArray, Ranking
+
+__all__ = ["WordIndex"]
+
+_SCHEMA_VERSION = 1
+
+# What a word of the path weighs against one of the text: enough to lift the file that is named for
+# what is asked, not enough to put its every passage before a passage that says it.
+_PATH_WEIGHT = 0.3
+
+# Longer questions are pasted texts: their rarest terms say what they are about, and 64 terms of
+# 100,000 passages take 10 ms.
+_MAX_TERMS = 64
+_MAX_CHARACTERS = 100_000
+
+# Up to this many ids tantivy looks each of them up, beyond it reading the list on is cheaper.
+_FEW_IDS = 1000
+
+# float32 sums of one passage's terms differ by this much with the order in which they are added,
+# and that order depends on what stands beside it.
+_SAME_SCORE = 2e-6
+
+
+class WordIndex:
+    """The passages as they were when the directory was written. Safe from several threads."""
+
+    def __init__(
+        self, searcher: tantivy.Searcher, schema: tantivy.Schema, manifest: Manifest
+    ) -> None:
+        self._searcher: tantivy.Searcher | None = searcher
+        self._schema = schema
+        self._manifest = manifest
+        self._languages = tuple(
+            code for code in sorted(LANGUAGES) if searcher.doc_freq("language", code)
+        )
+
+    @classmethod
+    def open(cls, directory: Path, *, key: bytes, verify: bool = False) -> WordIndex:
+        """Open a directory that this installation built; it may be deleted while it is open.
+
+        Args:
+            directory: Where ``build_words`` wrote it.
+            key: This installation's secret.
+            verify: Sum up all files first, which takes 0.6 s a gigabyte.
+
+        Raises:
+            DerivedUnusable: The directory is missing, foreign, damaged or of another version.
+        """
+        manifest = check(directory, key, kind=kind(), verify=verify)
+        searcher, schema = open_searcher(directory)
+        return cls(searcher, schema, manifest)
+
+    @property
+    def documents(self) -> int:
+        """Number of passages."""
+        return self._manifest.documents
+
+    @property
+    def removed_share(self) -> float:
+        """Passages whose words still count in the statistics though they are gone, of all."""
+        counted = self._manifest.documents + self._manifest.removed
+        return self._manifest.removed / counted if counted else 0.0
+
+    def close(self) -> None:
+        """Let go of the files; twice is as good as once."""
+        self._searcher = None
+
+    def rank(self, query: str, k: int, *, among: IdArray | None = None) -> Ranking:
+        """The k best passages with a word of the query, ties by id; as ``WordRanker.rank``.
+
+        A query without any word (signs, an emoji) finds nothing. Of a very long one only the 64
+        rarest terms count.
+
+        Args:
+            query: Any text.
+            k: How many; 1 or more.
+            among: Sorted int64 ids that may be returned.
+
+        Raises:
+            InvalidArgument: k is below 1, or the index is closed.
+        """
+        if k < 1:
+            raise InvalidArgument(f"k={k}: ask for 1 or more")
+        searcher = self._opened()
+        parsed = self._parsed(query)
+        if parsed is None:
+            return _ranking(np.empty(0, np.int64), np.empty(0, np.float32), 0.0)
+        if among is None:
+            ids, scores = self._best(parsed, k, None)
+            return _ranking(ids, scores, float(scores[0]) if len(scores) else 0.0)
+        top = searcher.search(parsed, limit=1, count=False).hits
+        highest = float(top[0][0]) if top else 0.0
+        if len(among) <= _FEW_IDS:
+            ids, scores = self._of(parsed, among)
+            return _ranking(ids[:k], scores[:k], highest)
+        ids, scores = self._best(parsed, k, among)
+        return _ranking(ids, scores, highest)
+
+    def scores(self, query: str, ids: IdArray) -> FloatVector:
+        """BM25 of given ids, float32 (len(ids),); 0 for one without a word of the query.
+
+        Raises:
+            InvalidArgument: The index is closed.
+        """
+        self._opened()
+        wanted = np.asarray(ids, np.int64)
+        scores = np.zeros(len(wanted), np.float32)
+        parsed = self._parsed(query)
+        if parsed is None:
+            return scores
+        order = np.argsort(wanted, kind="stable")
+        placed = wanted[order]
+        for start in range(0, len(placed), _FEW_IDS):
+            some = placed[start : start + _FEW_IDS]
+            found, values = self._of(parsed, some)
+            by_id = np.argsort(found)
+            found, values = found[by_id], values[by_id]
+            places = np.minimum(np.searchsorted(found, some), max(len(found) - 1, 0))
+            if len(found):
+                hit = found[places] == some
+                scores[order[start : start + _FEW_IDS][hit]] = values[places[hit]]
+        return scores
+
+    def _opened(self) -> tantivy.Searcher:
+        if self._searcher is None:
+            raise InvalidArgument("the word index is closed: open it again")
+        return self._searcher
+
+    def _parsed(self, text: str) -> Query | None:
+        """Any of the query's terms, in the text or in the path; None without a known term."""
+        searcher = self._opened()
+        known = []
+        for term in query_terms(text[:_MAX_CHARACTERS], self._languages):
+            count = searcher.doc_freq("text", term) + searcher.doc_freq("path", term)
+            if count:
+                known.append((count, term))
+        if not known:
+            return None
+        if len(known) > _MAX_TERMS:
+            known = sorted(known)[:_MAX_TERMS]
+        clauses = []
+        for _, term in known:
+            in_text = Query.term_query(self._schema, "text", term, index_option="freq")
+            in_path = Query.term_query(self._schema, "path", term, index_option="freq")
+            clauses.append((Occur.Should, in_text))
+            clauses.append((Occur.Should, Query.boost_query(in_path, _PATH_WEIGHT)))
+        return Query.boolean_query(clauses)
+
+    def _best(self, parsed: Query, k: int, among: IdArray | None) -> tuple[IdArray, FloatVector]:
+        """The k best, reading on until no passage below can tie with the last of them."""
+        total = self._opened().num_docs
+        depth = k + 32
+        if among is not None:
+            depth = 2 * k * max(1, total // max(1, len(among))) + 32
+        while True:
+            limit = min(depth, total)
+            ids, scores = self._fetch(parsed, limit)
+            complete = len(ids) < limit or limit == total
+            end = float(scores[-1]) if len(scores) else 0.0
+            if among is not None:
+                kept = _are_in(ids, among)
+                ids, scores = ids[kept], scores[kept]
+            ids, scores = _settled(ids, scores)
+            if complete or (len(ids) >= k and scores[k - 1] * (1 - 2 * _SAME_SCORE) > end):
+                return ids[:k], scores[:k]
+            depth *= 4
+
+    def _of(self, parsed: Query, among: IdArray) -> tuple[IdArray, FloatVector]:
+        """Every match among a few ids, best first."""
+        if not len(among):
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        allowed = Query.term_set_query(self._schema, "id", among.tolist())
+        both = Query.boolean_query(
+            [(Occur.Must, parsed), (Occur.Must, Query.const_score_query(allowed, 0.0))]
+        )
+        return _settled(*self._fetch(both, len(among)))
+
+    def _fetch(self, query: Query, limit: int) -> tuple[IdArray, FloatVector]:
+        searcher = self._opened()
+        if limit < 1:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        hits = searcher.search(query, limit=limit, count=False).hits
+        ids = searcher.fast_field_values("id", [address for _, address in hits])
+        return np.array(ids, np.int64), np.array([score for score, _ in hits], np.float32)
+
+
+def kind() -> str:
+    """What a manifest of this version must be of."""
+    version = tantivy.tantivy.__version__
+    return f"words {_SCHEMA_VERSION}, analysis {ANALYSIS_VERSION}, tantivy {version}"
+
+
+def _settled(ids: IdArray, scores: FloatVector) -> tuple[IdArray, FloatVector]:
+    """Best first, and scores that differ by rounding alone made one, so that ids decide there."""
+    order = np.argsort(-scores, kind="stable")
+    ids, scores = ids[order], scores[order]
+    if not len(ids):
+        return ids, scores
+    breaks = np.flatnonzero(scores[1:] < scores[:-1] * np.float32(1 - _SAME_SCORE)) + 1
+    starts = np.concatenate(([0], breaks))
+    scores = np.repeat(scores[starts], np.diff(np.concatenate((starts, [len(ids)]))))
+    order = np.lexsort((ids, -scores))
+    return ids[order], scores[order]
+
+
+def _are_in(ids: IdArray, allowed: IdArray) -> npt.NDArray[np.bool_]:
+    """Which of *ids* are in the sorted array."""
+    places = np.minimum(np.searchsorted(allowed, ids), len(allowed) - 1)
+    found: npt.NDArray[np.bool_] = allowed[places] == ids
+    return found
+
+
+def _ranking(ids: IdArray, scores: FloatVector, highest: float) -> Ranking:
+    return Ranking(ids=ids, scores=scores, lowest=0.0, highest=highest)
+
+
+def open_searcher(directory: Path) -> tuple[tantivy.Searcher, tantivy.Schema]:
+    """A searcher pinned to what the directory holds now, and its schema.
+
+    tantivy locks a file in the directory even to read, and takes only names in Unicode. Where
+    either fails, links to the files stand in a temporary directory; it can go as soon as the files
+    are mapped.
+
+    Raises:
+        DerivedUnusable: tantivy cannot read it.
+    """
+    if os.access(directory, os.W_OK):
+        with contextlib.suppress(OSError, ValueError):
+            return _pinned(str(directory))
+    try:
+        with tempfile.TemporaryDirectory(prefix="ragkit-", ignore_cleanup_errors=True) as links:
+            for path in directory.iterdir():
+                if path.suffix != ".lock":
+                    try:
+                        (Path(links) / path.name).symlink_to(path.absolute())
+                    except OSError:
+                        shutil.copyfile(path, Path(links) / path.name)
+            return _pinned(links)
+    except (OSError, ValueError) as error:
+        raise DerivedUnusable(f"{directory} cannot be opened: rebuild the index") from error
+
+
+def _pinned(path: str) -> tuple[tantivy.Searcher, tantivy.Schema]:
+    index = tantivy.Index.open(path)
+    # The default reader would watch the directory from a thread of its own.
+    index.config_reader("manual")
+    return index.searcher(), index.schema

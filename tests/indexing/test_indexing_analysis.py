@@ -1,0 +1,143 @@
+"""Text becomes terms that meet whichever way a word is written."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ragkit.indexing.analysis import Analyzer, detect_language, query_terms, terms
+from ragkit.indexing.languages import LANGUAGES, guess_language, stop_words
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "language"),
+    [
+        ("keys", "Key", "en"),
+        ("ＦＵＬＬ ｗｉｄｔｈ", "full width", "en"),
+        ("ﬁle", "file", "en"),
+        ("co\u00adoperate", "cooperate", "en"),
+        ("résumés", "resume", "en"),
+        ("Zürich", "ZURICH", "en"),
+        ("Straßen", "STRASSE", "de"),
+        ("Schlüssel", "schlu\u0308ssel", "de"),
+        ("l’hôpital", "hopitaux", "fr"),
+        ("dell'acqua", "acqua", "it"),
+        ("canción", "canciones", "es"),
+        ("ключами", "Ключ", "en"),
+        ("key's", "keys’", "en"),
+        ("don’t", "dont", "en"),
+        ("e-mail", "email e mail", "en"),
+        ("max_tokens", "maxTokens", "en"),
+        ("max-tokens", "MAX_TOKENS", "en"),
+        ("v1.0.21", "1.0.21", "en"),
+        ("DNAs", "dna", "en"),
+        ("٢٠٢٤", "2024", "en"),
+        ("ｶﾞｲﾄﾞ", "ガイド", "en"),
+    ],
+)
+def test_ways_to_write_a_word_meet(one: str, other: str, language: str) -> None:
+    """Case, width, accents, endings, apostrophes and separators do not part a word from itself."""
+    assert terms(one, language) == terms(other, language)
+    assert terms(one, language)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("HTTPServer", ["httpserver", "http", "server"]),
+        ("getUserId2", ["getuserid2", "get", "user", "id", "2"]),
+        ("1.0.21", ["1.0.21", "1", "0", "21"]),
+        ("state-of-the-art", ["state", "of", "the", "art"]),
+        ("os.path", ["ospath", "os", "path"]),
+        ("C++ and C#", ["c++", "c", "and", "c#", "c"]),
+        ("O'Reilly", ["oreilli", "reilli"]),
+        ("sha256", ["sha256"]),
+        ("北京大学", ["北京", "京大", "大学", "北", "京", "大", "学"]),
+        ("水", ["水"]),
+        ("서울에서", ["서울", "울에", "에서"]),
+        ("ไทย", ["ไท", "ทย"]),
+        ("key東京", ["key", "東京", "東", "京"]),
+        ("हिन्दी", ["हिन्द"]),
+        ("🙂 —— (!)", []),
+        ("", []),
+    ],
+)
+def test_terms_of_a_text(text: str, expected: list[str]) -> None:
+    """Identifiers come whole and in parts, scripts without blanks as pairs, signs not at all."""
+    assert terms(text) == expected
+
+
+def test_a_word_too_long_is_found_as_a_whole_only() -> None:
+    """Data without blanks becomes one short term, that of its very self."""
+    (term,) = terms("A" * 5000)
+    assert len(term) <= 64
+    assert terms("a" * 5000) == [term]
+    assert terms("a" * 5001) != [term]
+    assert all(len(made) <= 64 for made in terms("é" * 300 + " " + "x" * 1_000_000))
+
+
+@settings(deadline=None, max_examples=200)
+@given(text=st.text(max_size=200), language=st.sampled_from([*LANGUAGES, "xx"]))
+def test_any_text_gives_clean_terms(text: str, language: str) -> None:
+    """No text breaks the analysis; terms are short, not empty, without blanks, and repeatable."""
+    made = Analyzer(language).terms(text)
+    assert all(term and len(term) <= 200 and not any(c.isspace() for c in term) for term in made)
+    assert made == terms(text, language)
+    # What is in a text can be asked for.
+    assert set(query_terms(text, [language])) <= set(made)
+    assert bool(query_terms(text, [language])) == bool(made)
+
+
+def test_no_text_makes_the_analysis_slow() -> None:
+    """A quarter of a megabyte of any pattern takes well under a second and a half."""
+    for pattern in ("a.", "a-'", "é\u0301", "漢", "aB", "_", "'", "\u0301", "a+", "1.", "ก"):
+        text = (pattern * 2**18)[: 2**18]
+        start = time.perf_counter()
+        terms(text)
+        assert time.perf_counter() - start < 1.5, pattern
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("The keys are rotated by the operator once in a year.", "en"),
+        ("Die Schlüssel werden vom Betreiber einmal im Jahr gewechselt.", "de"),
+        ("Les clés sont changées par l'exploitant une fois dans l'année.", "fr"),
+        ("Las llaves son cambiadas por el operador una vez en el año.", "es"),
+        ("Le chiavi sono cambiate dal gestore una volta nel corso di un anno.", "it"),
+        ("As chaves são trocadas pelo operador uma vez em cada ano.", "pt"),
+        ("De sleutels worden door de beheerder een keer in het jaar gewisseld.", "nl"),
+        ("Nycklarna byts ut av operatören en gång om året och inte oftare.", "sv"),
+        ("Nøglerne bliver skiftet af operatøren en gang om året og ikke oftere.", "da"),
+        ("rotate keys quickly", "en"),
+        ("北京大学", "en"),
+        ("", "en"),
+    ],
+)
+def test_languages_are_told_apart(text: str, language: str) -> None:
+    """A sentence is enough; where nothing speaks for a language it is English."""
+    assert detect_language(text) == language
+
+
+def test_a_tie_is_no_guess() -> None:
+    """Words common in two languages alike decide for neither."""
+    assert guess_language("in die in die", ("de", "en")) == "de"
+    assert guess_language("in was in was", ("de", "en")) is None
+
+
+def test_common_words_are_asked_for_only_when_there_are_no_others() -> None:
+    """A question of common words alone keeps them all; any other drops them."""
+    assert query_terms("how are the keys rotated", ["en"]) == ["key", "rotat"]
+    assert query_terms("who is who", ["en"]) == ["who", "is"]
+    assert "the" in stop_words("en")
+
+
+def test_a_question_reaches_every_language() -> None:
+    """To an index of two languages a question is put in both, without its own common words."""
+    asked = query_terms("wie werden die Bestellungen geprüft", ["de", "en"])
+    assert {"bestell", "gepruft"} <= set(asked)
+    assert not {"die", "wie", "werden"} & set(asked)
+    assert set(query_terms("what is the rotation", ["de", "en"])) == {"rotation", "rotat"}
