@@ -32,6 +32,7 @@ from ragkit.embedding.policy import (
     Split,
     Stop,
     Wait,
+    way_of,
 )
 from ragkit.embedding.seam import EmbeddedBatch
 from ragkit.embedding.transport import RawReply, Transport
@@ -188,7 +189,6 @@ class Stream:
     def _send(self, job: Job) -> None:
         server = self._server
         job.dimensions_sent = server.dimensions is not None and server.sends_dimensions
-        job.attempts += 1
         job.bill.requests += 1
         form = replace(self._form, dimensions=server.dimensions if job.dimensions_sent else None)
         width = server.dimensions if server.width is None else server.width
@@ -247,8 +247,10 @@ class Stream:
         if self._stop is not None:
             self._write_off(job)
             return None
+        way = way_of(failure)
+        job.failures[way] += 1
         attempt = Attempt(
-            number=job.attempts,
+            number=job.failures[way],
             limited=job.limited,
             size=len(job.entries),
             waited_s=job.waited_s,
@@ -294,7 +296,7 @@ class Stream:
                 if everyone:
                     self._server.pace.refused(seconds)
                     job.limited += 1
-                    job.attempts -= 1
+                    job.failures[way_of(failure)] -= 1
                 else:
                     job.limited = 0
                 job.waited_s += seconds
@@ -303,15 +305,14 @@ class Stream:
             case Split(seconds=seconds, keep_attempts=keep):
                 job.waited_s += seconds
                 half = (len(job.entries) + 1) // 2
-                attempts = job.attempts if keep else 0
                 # In front: the one text at fault is found before other batches are begun.
-                self._again[:0] = job.parts(half, attempts=attempts, ready_at_s=now_s + seconds)
+                self._again[:0] = job.parts(half, keep_failures=keep, ready_at_s=now_s + seconds)
             case Shrink(limit=limit):
                 self._server.limits.at_most(limit)
                 self._again += job.parts(limit)
             case DropDimensions():
                 self._server.sends_dimensions = False
-                job.attempts = 0
+                job.failures.clear()
                 self._again.append(job)
             case Reject():
                 return self._rejected(decision, job)

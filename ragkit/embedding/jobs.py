@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -31,7 +32,7 @@ class Job:
 
     Attributes:
         entries: Its texts.
-        attempts: Requests sent, refusals for the rate left out.
+        failures: How often it failed in each way, refusals for the rate left out.
         limited: Refusals for the rate in a row.
         waited_s: Waits between its attempts, in all.
         ready_at_s: When it may be sent again, on the monotonic clock.
@@ -41,7 +42,7 @@ class Job:
     """
 
     entries: list[Entry]
-    attempts: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
     limited: int = 0
     waited_s: float = 0.0
     ready_at_s: float = 0.0
@@ -54,12 +55,14 @@ class Job:
         """Of its texts, in the body of a request."""
         return sum(entry.size_bytes for entry in self.entries)
 
-    def parts(self, size: int, *, attempts: int = 0, ready_at_s: float = 0.0) -> list[Job]:
+    def parts(
+        self, size: int, *, keep_failures: bool = False, ready_at_s: float = 0.0
+    ) -> list[Job]:
         """The same texts in jobs of at most *size*; the first takes over the bill."""
         jobs = [
             Job(
                 entries=self.entries[start : start + size],
-                attempts=attempts,
+                failures=Counter(self.failures if keep_failures else ()),
                 waited_s=self.waited_s,
                 ready_at_s=ready_at_s,
             )

@@ -9,7 +9,6 @@ from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import urlsplit
 
 from ragkit.config import OPENROUTER_URL, Secret, key_for
 from ragkit.embedding.batches import Batcher, BatchLimits
@@ -36,7 +35,6 @@ from ragkit.models.fingerprint import Fingerprint
 
 __all__ = ["OpenRouterEmbedder"]
 
-_OPENROUTER_HOST: Final = "openrouter.ai"
 _INPUTS_AT_OPENROUTER: Final = 96
 # Text Embeddings Inference, a common server, takes 32 unless told otherwise.
 _INPUTS_ELSEWHERE: Final = 32
@@ -96,7 +94,8 @@ class OpenRouterEmbedder:
         patience: Patience | None = None,
     ) -> None:
         url = OPENROUTER_URL if base_url is None else checked_base_url(base_url)
-        at_openrouter = urlsplit(url).hostname == _OPENROUTER_HOST
+        # The very URL that the environment's key is for: see config.key_for.
+        at_openrouter = url == OPENROUTER_URL
         _check(model, dimensions, provider if at_openrouter else None)
         if concurrency < 1 or not timeout_s > 0:
             raise ConfigurationError("concurrency and timeout_s of an embedder must be above 0")

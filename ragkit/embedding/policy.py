@@ -31,7 +31,7 @@ from ragkit.embedding.waits import Patience, backoff_s, stated_wait_s
 from ragkit.errors import EmbeddingError
 
 __all__ = ["Attempt", "Decision", "DropDimensions", "Failure", "Policy", "Reject", "Shrink"]
-__all__ += ["Split", "Stop", "Wait"]
+__all__ += ["Split", "Stop", "Wait", "way_of"]
 
 Failure = ServerError | BadReply | NoReply
 
@@ -99,7 +99,8 @@ class Attempt:
     """Where a batch stands.
 
     Attributes:
-        number: Which attempt failed, from 1, refusals for the rate left out.
+        number: How often the batch has failed in this way (``way_of``), this time included and
+            refusals for the rate left out.
         limited: Refusals for the rate before this attempt.
         size: Texts in the batch.
         waited_s: How long the batch has waited so far.
@@ -253,6 +254,13 @@ class Policy:
         if failure.kind == "timeout" and attempt.size > 1 and attempt.number >= 2:
             return Split(seconds=seconds, keep_attempts=True)
         return Wait(seconds=seconds)
+
+
+def way_of(failure: Failure) -> str:
+    """The kind of trouble; each is counted apart, so that different mishaps do not add up."""
+    if isinstance(failure, ServerError):
+        return "error in reply" if failure.in_reply else "error"
+    return type(failure).__name__
 
 
 _BY_STATUS: Final[Mapping[int, Callable[[Policy, ServerError, Attempt], Decision]]] = {
