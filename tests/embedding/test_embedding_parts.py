@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from decimal import Decimal
 from pathlib import Path
@@ -192,3 +195,55 @@ def test_the_server_runs_as_a_process_of_its_own() -> None:
         finally:
             process.terminate()
     assert (ledger["requests"], ledger["inputs"], ledger["violations"]) == (2, 2, [])
+
+
+_FORKS = """
+import os, sys
+from ragkit.embedding.openrouter import OpenRouterEmbedder
+
+client = OpenRouterEmbedder("test/small", api_key=sys.argv[2], base_url=sys.argv[1])
+before = client.embed_query("pump").tolist()
+child = os.fork()
+after = client.embed_query("pump").tolist()
+if child == 0:
+    os._exit(0 if after == before else 7)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or after != before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_opens_connections_of_its_own(embedding_server: LoopbackServer) -> None:
+    """Parent and child of a fork both go on, and never share a connection."""
+    command = [sys.executable, "-c", _FORKS, embedding_server.base_url, loopback.KEY]
+    assert subprocess.run(command, check=False, timeout=30).returncode == 0
+    assert embedding_server.ledger.connections == 2
+    assert embedding_server.ledger.answered == {"pump": 3}
+
+
+def test_an_interrupt_ends_the_work_once_answers_in_flight_are_in(
+    embedding_server: LoopbackServer,
+) -> None:
+    """Ctrl-C starts no further request and leaves no thread behind."""
+    embedding_server.quirks.latency_s = 0.1
+    script = (
+        "import sys; from ragkit.embedding.openrouter import OpenRouterEmbedder\n"
+        "client = OpenRouterEmbedder('test/small', api_key=sys.argv[2], base_url=sys.argv[1])\n"
+        "texts = (f'text {n}' for n in range(100_000))\n"
+        "try:\n    for batch in client.embed(texts, role='document'): print('batch', flush=True)\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, embedding_server.base_url, loopback.KEY],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "batch\n"
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert rest.endswith("interrupted\n")
+    assert process.returncode == 0
+    sent = len(embedding_server.ledger.requests)
+    assert sent < 200
+    time.sleep(0.15)
+    assert len(embedding_server.ledger.requests) == sent
