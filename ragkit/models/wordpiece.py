@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-__all__ = ["BYTES_PER_UNKNOWN", "WordPieceCounter", "encode", "minilm_file"]
+__all__ = ["BYTES_PER_UNKNOWN", "UNKNOWN_ID", "WordPieceCounter", "encode", "minilm_file"]
 
 # An unbroken megabyte is one unknown piece to the model; this is what it counts as instead.
 BYTES_PER_UNKNOWN = 4
-_UNKNOWN_ID = 100
+UNKNOWN_ID = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -57,11 +57,11 @@ def _readable(text: str) -> str:
 
 def _length(encoding: Encoding, text: str) -> int:
     ids = encoding.ids
-    if _UNKNOWN_ID not in ids:
+    if UNKNOWN_ID not in ids:
         return len(ids)
     total, start, end, run = 0, 0, 0, 0
     for piece, (first, last) in zip([*ids, -1], [*encoding.offsets, (0, 0)], strict=True):
-        if piece == _UNKNOWN_ID:
+        if piece == UNKNOWN_ID:
             start, end, run = (start if run else first), last, run + 1
             continue
         if run:
