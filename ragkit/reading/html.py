@@ -145,6 +145,8 @@ def _left_out(node: LexborNode, tag: str, *, boilerplate: bool) -> bool:
         return False
     if tag in _BOILERPLATE:
         return True
+    if tag == "a":
+        return _skips_navigation(node)
     if tag in _MAY_BE_HIDDEN:
         attributes = node.attributes
         if attributes:
@@ -154,6 +156,14 @@ def _left_out(node: LexborNode, tag: str, *, boilerplate: bool) -> bool:
                 or (attributes.get("role") or "").lower() in _BOILERPLATE_ROLES
             )
     return False
+
+
+def _skips_navigation(node: LexborNode) -> bool:
+    """Whether a link is the one that takes keyboards past the navigation."""
+    if not (node.attributes.get("href") or "").startswith("#") or node.child is None:
+        return False
+    words = (node.child.text_content or "").strip().lower()
+    return words.startswith(("skip to", "skip nav", "jump to content"))
 
 
 def _layout_tables(top: LexborNode) -> frozenset[int]:

@@ -13,7 +13,7 @@ _OWN_LINE = word_set(
     "div li dt dd tr caption thead tbody tfoot header address details summary figcaption form"
     " fieldset legend label td th body html center menu hgroup"
 )
-_PERMALINKS = frozenset({"¶", "#", "§", "🔗"})
+_PERMALINKS = frozenset({"¶", "#", "§", "🔗", "\u200b"})
 
 
 class TextBuilder:
@@ -43,6 +43,8 @@ class TextBuilder:
         self._tables = 0
         self._cells = 0
         self._head_row = False
+        # Cells at the start of a row that hold nothing: written once the row has a word.
+        self._blank_cells = 0
 
     def first_heading(self, level: int) -> str | None:
         """Words of the first heading of a rank."""
@@ -143,9 +145,12 @@ class TextBuilder:
     def _enter_cell(self, tag: str) -> None:
         if self._cells == 0:
             self._head_row = tag == "th"
-        elif self._begin >= 0 or self._newlines == 0:
+            self._blank_cells = 0
+        elif self._begin >= 0:
             self._raw(" |")
             self._space = True
+        else:
+            self._blank_cells += 1
         self._cells += 1
 
     def _row_end(self) -> None:
@@ -211,6 +216,8 @@ class TextBuilder:
             self._kind, self._level = "list", max(1, len(self._lists))
         else:
             self._kind = "quote" if self._quotes else "paragraph"
+        if self._cells and self._blank_cells:
+            self._raw("| " * self._blank_cells)
         if self._marker and kind is None and not self._cells:
             self._raw(self._marker)
             self._marker = ""

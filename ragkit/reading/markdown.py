@@ -29,10 +29,11 @@ _HTML = re.compile(r" {0,3}<(?:(!--)|(\?)|(script|pre|style|textarea)(?=[\s>]|$)
 _HTML_ENDS = {1: ("-->",), 2: ("?>",), 3: ("</script>", "</pre>", "</style>", "</textarea>")}
 _TABLE_CHARACTERS = frozenset("|:- \t")
 _WIDEST_HEADING = 1000
+_CODE_SPAN = re.compile(r"(?<![\\`])(`++)(.+?)(?<!`)\1(?!`)")
+_SET_ASIDE = re.compile("\ue000(\\d{1,3})\ue001")
 _INLINE = (
     (re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])"), r"\1"),
     (re.compile(r"\{[#.:][^{}]*\}\s*$"), ""),
-    (re.compile(r"(?<!\\)`+"), ""),
     (re.compile(r"(?<![\\\w])(\*\*\*|\*\*|\*|___|__|_)(?=\S)(.*?\S)\1(?!\w)"), r"\2"),
     (re.compile(r"</?[A-Za-z][^<>]*>"), ""),
     (re.compile(r"\\([!-/:-@\[-`{-~])"), r"\1"),
@@ -71,11 +72,22 @@ def scan_markdown(text: str, start: int = 0) -> tuple[list[Heading], list[Block]
 def heading_words(markup: str) -> str:
     """A heading's words, without the markup of emphasis, code, links and anchors."""
     words = markup[:_WIDEST_HEADING]
-    if not words.isalnum():
-        for pattern, replacement in _INLINE:
-            words = pattern.sub(replacement, words)
+    spans: list[str] = []
+
+    def set_aside(match: re.Match[str]) -> str:
+        spans.append(match.group(2))
+        return f"\ue000{len(spans) - 1}\ue001"
+
+    # Code comes out first and goes back last: `Rc<T>` holds no tag, and `*` no emphasis.
+    if "`" in words:
+        words = _CODE_SPAN.sub(set_aside, words)
+    for pattern, replacement in _INLINE:
+        words = pattern.sub(replacement, words)
     if "&" in words:
         words = html.unescape(words)
+    if spans:
+        # Modulo, since a text may hold such signs of its own.
+        words = _SET_ASIDE.sub(lambda match: spans[int(match.group(1)) % len(spans)], words)
     return " ".join(words.split())
 
 

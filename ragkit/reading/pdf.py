@@ -27,7 +27,10 @@ _FILE_NAME = re.compile(
     r"\.(?:docx?|pptx?|xlsx?|odt|pdf|tex|dvi|indd|rtf|qxd|html?)$", re.IGNORECASE
 )
 _PROGRAM_PREFIX = re.compile(r"^(?:Microsoft (?:Word|PowerPoint|Excel) - )")
-_NO_TITLE = frozenset({"", "untitled", "untitled document", "(anonymous)", "title", "none"})
+_NO_TITLE = frozenset(
+    {"", "untitled", "untitled document", "(anonymous)", "anonymous", "title", "none"}
+)
+_NO_VALUE = frozenset({"", "anonymous", "unspecified", "unknown"})
 # PDFium marks the hyphen of a broken word by U+FFFE or U+0002.
 _BROKEN_WORD = re.compile("[\ufffe\x02]\r?\n?")
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -185,5 +188,5 @@ def _metadata(information: dict[str, str]) -> Metadata:
     return {
         key: " ".join(value.split())[:1000]
         for key in ("author", "subject", "keywords")
-        if (value := information.get(key, "")).strip()
+        if (value := information.get(key, "")).strip().strip("()").lower() not in _NO_VALUE
     }

@@ -25,7 +25,8 @@ def read_with_pdfium(data: bytes) -> PdfContent:
     try:
         pdf = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        if getattr(error, "err_code", None) == pdfium_c.FPDF_ERR_PASSWORD:
+        # PDFium may report the error of the file before this one: ask the file too.
+        if error.err_code == pdfium_c.FPDF_ERR_PASSWORD and b"/Encrypt" in data:
             raise DocumentUnreadable(ENCRYPTED) from error
         raise DocumentUnreadable(f"damaged PDF: {error}") from error
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
@@ -86,7 +86,7 @@ class WorkerPool(Generic[Reply]):
 
     def run(
         self, requests: Iterable[ReadRequest]
-    ) -> Iterator[tuple[ReadRequest, Reply | WorkerFailure]]:
+    ) -> Generator[tuple[ReadRequest, Reply | WorkerFailure], None, None]:
         """Answer requests in their order, reading a few of them ahead.
 
         Args:

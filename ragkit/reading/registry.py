@@ -67,8 +67,9 @@ _EXTENSIONS = MappingProxyType(
             "text/css": "css",
             "text/x-source": (
                 "py pyi pyx ts tsx jsx mts cts java kt kts scala groovy gradle c h cc cpp cxx hh"
-                " hpp hxx ino m mm go rs rb php pl pm lua r jl swift dart zig nim hs lhs ml mli fs"
-                " fsx fsi vb cs clj cljs cljc edn ex exs erl hrl elm lisp el scm rkt f f90 f95 for pas"
+                " hpp hxx ino m mm go rs rb php pl pm lua r jl swift dart zig nim hs lhs ml mli"
+                " fs fsx fsi vb cs clj cljs cljc edn ex exs erl hrl elm lisp el scm rkt f f90 f95"
+                " for pas"
                 " asm s v sv vhd vhdl sh bash zsh fish ps1 psm1 bat cmd awk sed sql graphql gql"
                 " proto thrift toml yaml yml ini cfg conf properties env editorconfig tf tfvars hcl"
                 " nix cmake mk make dockerfile vue svelte astro scss sass less tex bib sty cls"

@@ -38,7 +38,7 @@ class FoundFile:
 
     Attributes:
         source: Path inside the root, valid Unicode with ``/``.
-        path: Where it lies, absolute; for a symbolic link its target.
+        location: Where it lies, absolute; for a symbolic link its target.
         raw_name: Path inside the root as the file system's bytes.
         size: In bytes.
         mtime_ns: Time of the last modification.
@@ -46,11 +46,16 @@ class FoundFile:
     """
 
     source: str
-    path: Path
+    location: str
     raw_name: bytes
     size: int
     mtime_ns: int
     inode: int
+
+    @property
+    def path(self) -> Path:
+        """``location`` as a path, made when asked for: it costs as much as all the rest."""
+        return Path(self.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,9 @@ def _single(root: Path, real: Path, max_file_bytes: int) -> FoundFile | SkippedF
     source = source_from_raw(raw_name)
     if status.st_size > max_file_bytes:
         return SkippedFile(source, _too_large(max_file_bytes))
-    return FoundFile(source, real, raw_name, status.st_size, status.st_mtime_ns, status.st_ino)
+    return FoundFile(
+        source, os.fspath(real), raw_name, status.st_size, status.st_mtime_ns, status.st_ino
+    )
 
 
 def _too_large(max_file_bytes: int) -> str:
@@ -143,8 +150,10 @@ class _Walk:
     def _without_collisions(self) -> Iterator[FoundFile]:
         """Where two names become one source, the one that is spelt so stays."""
         taken: set[str] = set()
-        spelt = [item for item in self.found if item.source.encode() == item.raw_name]
-        others = [item for item in self.found if item.source.encode() != item.raw_name]
+        spelt: list[FoundFile] = []
+        others: list[FoundFile] = []
+        for item in self.found:
+            (spelt if item.source.encode() == item.raw_name else others).append(item)
         for item in [*spelt, *sorted(others, key=lambda item: item.raw_name)]:
             if item.source in taken:
                 reason = f"another file has this name already: rename {item.raw_name!r}"
@@ -230,9 +239,7 @@ class _Walk:
         raw_name = os.fsencode(relative)
         source = relative if relative.isascii() else source_from_raw(raw_name)
         self.found.append(
-            FoundFile(
-                source, Path(path), raw_name, status.st_size, status.st_mtime_ns, status.st_ino
-            )
+            FoundFile(source, path, raw_name, status.st_size, status.st_mtime_ns, status.st_ino)
         )
 
     def _link(self, path: str, relative: str, rules: tuple[Rules, ...]) -> None:

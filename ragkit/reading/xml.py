@@ -7,11 +7,13 @@ What is not well formed, or says nothing outside its attributes, is read as the 
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from xml.parsers import expat
 
 from ragkit.errors import DocumentUnreadable
 from ragkit.reading.content import RawFile, Reading
 from ragkit.reading.decoding import decode
+from ragkit.reading.structure import Heading, nest_sections
 from ragkit.records import Document
 
 __all__ = ["read_xml"]
@@ -43,13 +45,16 @@ def read_xml(raw: RawFile) -> Reading:
         if "amplification" in str(error):
             raise DocumentUnreadable(_BOMB) from error
         warnings = (*warnings, f"not well-formed XML, read as text: {error}")
-        text, title = decoded.text, None
-    else:
-        text, title = collector.text(), collector.title
-        if not text:
-            text = decoded.text
+        collector = _Collector(0)
+    # What keeps all it says in attributes is read as it is.
+    text = collector.text() or decoded.text
     document = Document(
-        source=raw.source, root=raw.root, media_type=raw.media_type, text=text, title=title
+        source=raw.source,
+        root=raw.root,
+        media_type=raw.media_type,
+        text=text,
+        title=collector.title,
+        sections=nest_sections(collector.headings(), len(text)),
     )
     return Reading(document=document, warnings=warnings)
 
@@ -66,6 +71,8 @@ class _Collector:
         self._allowed = _MOST_GROWTH * length + _ALWAYS_ALLOWED_CHARACTERS
         self._lines: list[str] = []
         self._line: list[str] = []
+        # (index of its line, depth, words) of each title, of a feed's item or a book's chapter.
+        self._titles: list[tuple[int, int, str]] = []
         # Of each open element: its name, whether it has text, whether it has children.
         self._open: list[list[str | bool]] = []
 
@@ -85,6 +92,12 @@ class _Collector:
         self._break()
         return "\n".join(self._lines).strip("\n")
 
+    def headings(self) -> list[Heading]:
+        """Titles where their lines begin, ranked by how deep their elements lie."""
+        ranks = {depth: rank for rank, depth in enumerate(sorted({t[1] for t in self._titles}), 1)}
+        starts = [0, *accumulate(len(line) + 1 for line in self._lines)]
+        return [Heading(starts[line], ranks[depth], words) for line, depth, words in self._titles]
+
     def _start(self, name: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 - expat's shape
         if self._open:
             if not self._open[-1][1]:
@@ -94,14 +107,22 @@ class _Collector:
 
     def _end(self, name: str) -> None:  # noqa: ARG002 - expat's shape
         element, has_text, has_children = self._open.pop()
-        if element == "title" and self.title is None and len(self._open) < _TITLE_DEPTH:
-            self.title = " ".join("".join(self._line).split()) or None
+        if element == "title":
+            self._add_title(" ".join("".join(self._line).split()))
         within_sentence = bool(self._open) and bool(self._open[-1][1])
         if within_sentence:
             return
         self._break()
         if has_children and not has_text and self._lines and self._lines[-1]:
             self._lines.append("")
+
+    def _add_title(self, words: str) -> None:
+        if not words:
+            return
+        depth = len(self._open)
+        if self.title is None and depth < _TITLE_DEPTH:
+            self.title = words
+        self._titles.append((len(self._lines), depth, words))
 
     def _characters(self, data: str) -> None:
         self._allowed -= len(data)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+from ragkit.reading.files import read_file
+from ragkit.reading.messages import ReadReply, ReadRequest
+
+
+def ask(path: Path, *, max_file_bytes: int = 1 << 20) -> ReadReply:
+    return read_file(
+        ReadRequest(
+            path=os.fsencode(path), source=path.name, root="", max_file_bytes=max_file_bytes
+        )
+    )
+
+
+def test_a_reply_says_which_bytes_were_read(tmp_path: Path) -> None:
+    """Digest, size and time are those of the opened file."""
+    path = tmp_path / "a.md"
+    path.write_bytes(b"# Lamp\r\n")
+    reply = ask(path)
+    assert reply.digest == hashlib.sha256(b"# Lamp\r\n").digest()
+    assert (reply.size, reply.mtime_ns) == (8, path.stat().st_mtime_ns)
+    assert reply.document is not None
+    assert (reply.skipped, reply.failed, reply.warnings) == (None, None, ())
+
+
+def test_a_skipped_file_keeps_its_digest(tmp_path: Path) -> None:
+    """A file that was read and is not to be indexed is known by its content all the same."""
+    path = tmp_path / "a.docx"
+    path.write_bytes(b"PK\x03\x04")
+    reply = ask(path)
+    assert reply.skipped == "format not read yet: .docx"
+    assert reply.digest == hashlib.sha256(b"PK\x03\x04").digest()
+
+
+def test_a_fifo_never_blocks(tmp_path: Path) -> None:
+    """A named pipe that took a file's place is skipped at once."""
+    os.mkfifo(tmp_path / "a.txt")
+    assert ask(tmp_path / "a.txt").skipped == "not a regular file"
+
+
+def test_a_link_that_took_a_files_place_is_not_followed(tmp_path: Path) -> None:
+    """What the walk found as a file is not opened as a link to somewhere else."""
+    (tmp_path / "a.txt").symlink_to("/etc/hostname")
+    reply = ask(tmp_path / "a.txt")
+    assert reply.document is None
+    assert reply.failed == "became a symbolic link while the folder was indexed"
+
+
+def test_a_file_that_is_gone_or_grew_is_one_line(tmp_path: Path) -> None:
+    """Files change between walk and reading; each has its reason."""
+    assert ask(tmp_path / "gone.txt").failed == "cannot be opened: no such file or directory"
+    assert ask(tmp_path).failed == "cannot be opened: is a directory"
+    (tmp_path / "a.txt").write_bytes(b"x" * 3_000_000)
+    assert ask(tmp_path / "a.txt").skipped == "larger than 1 MiB"
+
+
+def test_a_file_that_is_being_written_is_not_taken_half(tmp_path: Path) -> None:
+    """A reading that saw two states is repeated once, and then reported."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"lamp" * 4_000_000)
+    stop = threading.Event()
+
+    def write() -> None:
+        with path.open("ab", buffering=0) as file:
+            while not stop.is_set():
+                file.write(b"oil")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        reply = ask(path, max_file_bytes=1 << 30)
+    finally:
+        stop.set()
+        writer.join()
+    assert reply.document is None
+    assert reply.failed == "changed while it was read: index again when nothing writes to it"
