@@ -20,6 +20,9 @@ __all__ = ["exact_scores", "rank_sieved", "sieve_error", "sieve_many"]
 
 # Floats in one block of gathered rows, of scores, or of a float64 copy: 32 MiB.
 _BLOCK_FLOATS = 8 * 2**20
+# One thread reads this much in about 1 ms. The product would wake another thread for it, which
+# saves half of that on an idle machine and costs 10 ms on a busy one.
+_ALONE_FLOATS = 8 * 2**20
 
 _BoolArray = npt.NDArray[np.bool_]
 
@@ -69,7 +72,9 @@ def sieve_many(
         scores = np.empty((len(batch), rows), np.float32)
         # Rows that are not used may hold anything, and whatever comes of them is not looked at.
         with np.errstate(all="ignore"):
-            if gathered is None:
+            if gathered is None and len(batch) == 1 and matrix.size <= _ALONE_FLOATS:
+                np.einsum("ij,j->i", matrix, batch[0], out=scores[0])
+            elif gathered is None:
                 np.matmul(batch, matrix.T, out=scores)
             else:
                 step = max(1, _BLOCK_FLOATS // max(matrix.shape[1], 1))

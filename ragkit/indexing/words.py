@@ -35,8 +35,10 @@ _PATH_WEIGHT = 0.3
 _MAX_TERMS = 64
 _MAX_CHARACTERS = 100_000
 
-# Up to this many ids tantivy looks each of them up, beyond it reading the list on is cheaper.
+# Up to this many ids each of them is looked up, so many at a time; beyond it reading the whole list
+# on is cheaper.
 _FEW_IDS = 1000
+_TOGETHER = 250
 
 # float32 sums of one passage's terms differ by this much with the order in which they are added,
 # and that order depends on what stands beside it.
@@ -130,17 +132,11 @@ class WordIndex:
         parsed = self._parsed(query)
         if parsed is None:
             return scores
-        order = np.argsort(wanted, kind="stable")
-        placed = wanted[order]
-        for start in range(0, len(placed), _FEW_IDS):
-            some = placed[start : start + _FEW_IDS]
-            found, values = self._of(parsed, some)
-            by_id = np.argsort(found)
-            found, values = found[by_id], values[by_id]
-            places = np.minimum(np.searchsorted(found, some), max(len(found) - 1, 0))
-            if len(found):
-                hit = found[places] == some
-                scores[order[start : start + _FEW_IDS][hit]] = values[places[hit]]
+        found, values = self._of(parsed, np.unique(wanted))
+        by_id = np.argsort(found)
+        places = np.searchsorted(found, wanted, sorter=by_id)
+        hit = _are_in(wanted, found[by_id])
+        scores[hit] = values[by_id[places[hit]]]
         return scores
 
     def _opened(self) -> tantivy.Searcher:
@@ -188,14 +184,22 @@ class WordIndex:
             depth *= 4
 
     def _of(self, parsed: Query, among: IdArray) -> tuple[IdArray, FloatVector]:
-        """Every match among a few ids, best first."""
-        if not len(among):
+        """Every match among given ids, best first."""
+        found: list[tuple[IdArray, FloatVector]] = []
+        for start in range(0, len(among), _TOGETHER):
+            some = among[start : start + _TOGETHER].tolist()
+            # A term each is three times as fast as tantivy's set of terms.
+            each = [
+                (Occur.Should, Query.term_query(self._schema, "id", id_, index_option="basic"))
+                for id_ in some
+            ]
+            allowed = Query.const_score_query(Query.boolean_query(each), 0.0)
+            both = Query.boolean_query([(Occur.Must, parsed), (Occur.Must, allowed)])
+            found.append(self._fetch(both, len(some)))
+        if not found:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        allowed = Query.term_set_query(self._schema, "id", among.tolist())
-        both = Query.boolean_query(
-            [(Occur.Must, parsed), (Occur.Must, Query.const_score_query(allowed, 0.0))]
-        )
-        return _settled(*self._fetch(both, len(among)))
+        ids, scores = zip(*found, strict=True)
+        return _settled(np.concatenate(ids), np.concatenate(scores))
 
     def _fetch(self, query: Query, limit: int) -> tuple[IdArray, FloatVector]:
         searcher = self._opened()
@@ -227,6 +231,8 @@ def _settled(ids: IdArray, scores: FloatVector) -> tuple[IdArray, FloatVector]:
 
 def _are_in(ids: IdArray, allowed: IdArray) -> npt.NDArray[np.bool_]:
     """Which of *ids* are in the sorted array."""
+    if not len(allowed):
+        return np.zeros(len(ids), np.bool_)
     places = np.minimum(np.searchsorted(allowed, ids), len(allowed) - 1)
     found: npt.NDArray[np.bool_] = allowed[places] == ids
     return found
