@@ -224,7 +224,7 @@ def _die_before_commit(collection: ragkit.Collection, docs: Path) -> None:
     if child == 0:
         from ragkit.storage.writer import Writer
 
-        Writer.commit = lambda *_, **__: os.kill(os.getpid(), 9)  # type: ignore[method-assign,assignment]
+        Writer.commit = lambda *_, **__: os.kill(os.getpid(), 9)  # type: ignore[method-assign]
         collection.sync(docs)
         os._exit(0)
     _, status = os.waitpid(child, 0)
