@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -154,7 +155,8 @@ class _Start:
 
 def _write(directory: Path, start: _Start, added: Iterable[WordEntry]) -> int:
     """Write all but the manifest; the number of passages in the new generation."""
-    index = tantivy.Index(_schema(), path=str(directory))
+    with _in_unicode(directory) as path:
+        index = tantivy.Index(_schema(), path=path)
     # One thread: the same passages make the same segments.
     writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
     ids = array("q")
@@ -221,6 +223,20 @@ def _link(previous: Path, directory: Path, manifest: Manifest) -> None:
                 os.link(source, target)
                 continue
         shutil.copyfile(source, target)
+
+
+@contextlib.contextmanager
+def _in_unicode(directory: Path) -> Iterator[str]:
+    """The directory under a name that tantivy takes; it resolves links once, at opening."""
+    try:
+        str(directory).encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory(prefix="ragkit-") as folder:
+            link = Path(folder) / "index"
+            link.symlink_to(directory.absolute(), target_is_directory=True)
+            yield str(link)
+    else:
+        yield str(directory)
 
 
 def _made(added: Iterable[WordEntry], ids: array[int]) -> Iterator[tantivy.Document]:
