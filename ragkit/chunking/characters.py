@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Characters", "Codes", "Flags", "Positions", "look_up"]
+__all__ = ["Characters", "Codes", "Flags", "Positions", "look_up", "table_of"]
 
 Positions = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
@@ -30,25 +30,34 @@ class Characters:
         codes: uint8 for ASCII, else uint16 or uint32; shape (characters,).
     """
 
-    __slots__ = ("codes", "text")
+    __slots__ = ("_extra_bytes", "_wide", "codes", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.codes: Codes = _codes(text)
+        # Characters beyond ASCII, and how many bytes more than one each those before take.
+        self._wide = np.zeros(0, np.int64)
+        self._extra_bytes = np.zeros(1, np.int64)
+        if self.codes.dtype != np.uint8:
+            self._wide = (self.codes >= 0x80).nonzero()[0]
+            codes = self.codes[self._wide]
+            extra = 1 + (codes >= 0x800) + (codes >= 0x10000).astype(np.int64)
+            self._extra_bytes = np.concatenate([self._extra_bytes, extra.cumsum()])
 
     def is_any(self, positions: Positions, characters: str) -> Flags:
         """Which positions hold one of the characters; all positions lie inside the text."""
-        return look_up(_table(characters), self.codes[positions])
+        return look_up(table_of(characters), self.codes[positions])
 
     def find_any(self, characters: str) -> Positions:
-        """Where one of the characters stands."""
-        if self.codes.dtype == np.uint8:
-            found = np.zeros(self.codes.size, np.bool_)
-            for character in characters:
-                if character.isascii():
-                    found |= self.codes == ord(character)
-            return np.flatnonzero(found)
-        return np.flatnonzero(look_up(_table(characters), self.codes))
+        """Where one of the characters stands, in order."""
+        found = np.zeros(self.codes.size, np.bool_)
+        for character in characters:
+            if character.isascii():
+                found |= self.codes == ord(character)
+        if self._wide.size:
+            beyond = "".join(each for each in characters if not each.isascii())
+            found[self._wide[self.is_any(self._wide, beyond)]] = True
+        return found.nonzero()[0]
 
     def skip_white(self, positions: Positions, stops: Positions) -> Positions:
         """The first place at or after each position that is not white, ``stops`` at most."""
@@ -79,17 +88,15 @@ class Characters:
             places[index] = floors[index] + len(self.text[floors[index] : places[index]].rstrip())
         return places
 
+    def utf8(self) -> npt.NDArray[np.uint8]:
+        """The bytes of the text; a lone surrogate has three, like U+FFFD in its place."""
+        return np.frombuffer(self.text.encode("utf-8", "surrogatepass"), np.uint8)
+
     def byte_offsets(self, positions: Positions) -> Positions:
-        """How many bytes of UTF-8 stand before each position; a lone surrogate counts as three."""
+        """How many bytes of UTF-8 stand before each position."""
         if self.codes.dtype == np.uint8:
             return positions
-        widths = (self.codes >= 0x80).astype(np.uint8)
-        widths += self.codes >= 0x800
-        if self.codes.dtype == np.uint32:
-            widths += self.codes >= 0x10000
-        extra = np.zeros(self.codes.size + 1, np.int64)
-        np.cumsum(widths, out=extra[1:])
-        return positions + extra[positions]
+        return positions + self._extra_bytes[self._wide.searchsorted(positions)]
 
 
 def look_up(table: Flags, codes: Codes) -> Flags:
@@ -108,7 +115,8 @@ def _codes(text: str) -> Codes:
 
 
 @cache
-def _table(characters: str) -> Flags:
+def table_of(characters: str) -> Flags:
+    """A flag for each code point of the first plane: whether it is one of the characters."""
     table = np.zeros(0x10000, np.bool_)
     table[[ord(character) for character in characters]] = True
     table[0xFFFF] = False

@@ -92,8 +92,7 @@ class Chunker:
         gaps = find_gaps(document, characters, lines, headings)
         gaps = _after(gaps, body)
         ruler = TokenRuler(characters)
-        gaps = refine(gaps, characters, ruler, self._caps())
-        before = ruler.before(gaps.positions)
+        gaps, before = refine(gaps, characters, ruler, self._caps())
         cuts = choose_cuts(
             before - before[0],
             gaps.levels,

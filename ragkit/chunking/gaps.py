@@ -75,7 +75,7 @@ def find_gaps(
     positions = positions[begins]
     levels = np.maximum.reduceat(levels, begins) if begins.size else levels
     levels = _with_pages(document, characters, positions, levels)
-    kept = ~(_inside_headings(positions, headings) | _inside_rows(positions, document))
+    kept = ~(_inside_headings(positions, headings) | _inside_rows(document, characters, positions))
     return Gaps(
         positions=positions[kept],
         levels=levels[kept],
@@ -87,7 +87,7 @@ def _line_levels(document: Document, characters: Characters, lines: Lines) -> Le
     levels = np.full(lines.first.size, LINE, np.int8)
     levels[is_wrapped(characters, lines)] = WRAP
     levels[lines.after_blank] = PARAGRAPH
-    code = _depth(lines.first, [block for block in document.blocks if block.kind == "code"]) > 0
+    code = _depth_in(lines.first, [block for block in document.blocks if block.kind == "code"]) > 0
     levels[code & lines.after_blank] = ITEM
     levels[is_list_item(characters, lines) & ~code] = ITEM
     # What a line ending in a colon announces stays with it, if it can.
@@ -99,7 +99,7 @@ def _line_levels(document: Document, characters: Characters, lines: Lines) -> Le
 def _sentences(document: Document, characters: Characters, lines: Lines) -> Positions:
     starts = sentence_starts(characters, lines)
     plain = [block for block in document.blocks if block.kind in _WITHOUT_SENTENCES]
-    starts = starts[_depth(starts, plain) == 0]
+    starts = starts[_depth_in(starts, plain) == 0]
     line = np.maximum(np.searchsorted(lines.first, starts, side="right") - 1, 0)
     running: Positions = starts[~characters.is_any(lines.first[line], "|")]
     return running
@@ -168,26 +168,32 @@ def _inside_headings(positions: Positions, headings: list[Heading]) -> Flags:
     return np.cumsum(change)[: positions.size] > 0
 
 
-def _inside_rows(positions: Positions, document: Document) -> Flags:
+def _inside_rows(document: Document, characters: Characters, positions: Positions) -> Flags:
     """Gaps within a row that reaches over several lines, as a quoted cell may."""
     rows = [block for block in document.blocks if block.kind == "row"]
-    return _depth(positions, rows, past_start=1) > 0
+    starts = np.array([block.start for block in rows], np.int64)
+    ends = np.array([block.end for block in rows], np.int64)
+    return _depth(positions, characters.skip_white(starts, ends) + 1, ends) > 0
 
 
 def _rows(document: Document, characters: Characters, lines: Lines, positions: Positions) -> Flags:
     rows = [block for block in document.blocks if block.kind == "row"]
-    depth = _depth(positions, rows) > 0
+    depth = _depth_in(positions, rows) > 0
     if document.blocks or not lines.first.size:
         return depth
     return depth | characters.is_any(positions, "|")
 
 
-def _depth(positions: Positions, blocks: list[Block], past_start: int = 0) -> Positions:
-    """In how many of the blocks each position lies, that far or further behind their start."""
-    if not blocks:
+def _depth_in(positions: Positions, blocks: list[Block]) -> Positions:
+    """In how many of the blocks each position lies."""
+    starts = np.array([block.start for block in blocks], np.int64)
+    ends = np.array([block.end for block in blocks], np.int64)
+    return _depth(positions, starts, ends)
+
+
+def _depth(positions: Positions, starts: Positions, ends: Positions) -> Positions:
+    """In how many of the spans each position lies."""
+    if not starts.size:
         return np.zeros(positions.size, np.int64)
-    starts = np.sort(np.array([block.start for block in blocks], np.int64)) + past_start
-    ends = np.sort(np.array([block.end for block in blocks], np.int64))
-    return np.searchsorted(starts, positions, side="right") - np.searchsorted(
-        ends, positions, side="right"
-    )
+    opened = np.searchsorted(np.sort(starts), positions, side="right")
+    return opened - np.searchsorted(np.sort(ends), positions, side="right")

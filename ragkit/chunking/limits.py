@@ -47,6 +47,8 @@ class HardLimit:
 
     def enforce(self, title: str | None, passages: Sequence[Passage]) -> list[Passage]:
         """The passages, with those over the limit cut further until none is."""
+        if self._all_fit(title, passages):
+            return list(passages)
         kept: list[Passage] = []
         waiting = list(passages)
         while waiting:
@@ -56,6 +58,15 @@ class HardLimit:
             kept += [passage for index, passage in enumerate(waiting) if index not in over]
             waiting = [half for index in sorted(over) for half in _halves(waiting[index])]
         return _in_order(kept, waiting)
+
+    def _all_fit(self, title: str | None, passages: Sequence[Passage]) -> bool:
+        """Whether the longest passage with the longest prefix would still fit."""
+        if not self.exact_cl100k or not passages:
+            return not passages
+        before = prefix_bound(title or "?", ()) + 4 * len(self.prompt) + _MARKS
+        tokens = max([passage.tokens for passage in passages])
+        characters = max([len(passage.text) for passage in passages])
+        return before + max(tokens, characters / CHARACTERS_PER_TOKEN) <= self.max_tokens
 
     def _over(self, title: str | None, passages: Sequence[Passage]) -> list[int]:
         """Indexes of the passages that pass the limit and can be cut."""

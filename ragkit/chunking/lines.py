@@ -60,8 +60,10 @@ def is_list_item(characters: Characters, lines: Lines) -> Flags:
     )
     digits = characters.is_any(place, "0123456789")
     numbered = np.zeros(place.size, np.bool_)
-    running = np.flatnonzero(digits)
+    running = digits.nonzero()[0]
     for width in (1, 2, 3):
+        if not running.size:
+            break
         after = np.minimum(place[running] + width, last[running])
         closed = characters.is_any(after, ".)")
         blank = characters.is_any(np.minimum(after + 1, last[running]), " \t")
@@ -78,11 +80,13 @@ def is_wrapped(characters: Characters, lines: Lines) -> Flags:
     no judgement further away.
     """
     wrapped = np.zeros(lines.first.size, np.bool_)
-    if lines.first.size < 2:
+    if lines.first.size < 3:
         return wrapped
     length = lines.stop - lines.first
-    padded = np.concatenate([[0, 0], length, [0, 0]])
-    widest = np.max(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
+    widest = length.copy()
+    for step in (1, 2):
+        np.maximum(widest[step:], length[:-step], out=widest[step:])
+        np.maximum(widest[:-step], length[step:], out=widest[:-step])
     full = (widest >= 40) & (widest <= 120) & (length + 14 >= widest)
     open_end = ~characters.is_any(lines.stop - 1, '.!?:;|。！？…"”)')
     letter = _is_letter(characters.codes[lines.first])

@@ -135,20 +135,31 @@ def _scanned(characters: Characters, lines: Lines, *, strict: bool) -> list[Head
     """
     found: list[Heading] = []
     fence = ""
-    candidates = np.flatnonzero(characters.is_any(lines.first, "#=-`~"))
-    for index in candidates.tolist():
-        start, stop = int(lines.first[index]), int(lines.stop[index])
+    for index, start, stop in _candidates(characters, lines):
         if stop - start > LONGEST_HEADING:
             continue
         line = characters.text[start:stop]
-        if opening := _FENCE.match(line):
-            fence = _fence_after(fence, opening)
+        if line[0] in "`~":
+            if opening := _FENCE.match(line):
+                fence = _fence_after(fence, opening)
             continue
         heading = None if fence else _heading(characters.text, lines, index, line)
-        if heading is None or (strict and not _stands_alone(lines, heading)):
-            continue
-        found.append(heading)
+        if heading is not None and (not strict or _stands_alone(lines, heading, index)):
+            found.append(heading)
     return found
+
+
+def _candidates(characters: Characters, lines: Lines) -> list[tuple[int, int, int]]:
+    """Number, start and end of the lines that may be a heading, an underline or a fence."""
+    codes = characters.codes
+    marked = (characters.is_any(lines.first, "#=-`~")).nonzero()[0]
+    first = lines.first[marked]
+    last = lines.stop[marked] - 1
+    sign = codes[first]
+    thrice = (codes[np.minimum(first + 1, last)] == sign) & (codes[last] == sign) | (sign == 35)
+    marked = marked[thrice | characters.is_any(first, "`~")]
+    found = (marked, lines.first[marked], lines.stop[marked])
+    return list(zip(*(each.tolist() for each in found), strict=True))
 
 
 def _fence_after(fence: str, opening: re.Match[str]) -> str:
@@ -176,8 +187,9 @@ def _heading(text: str, lines: Lines, index: int, line: str) -> Heading | None:
     return Heading(start=above, end=stop, level=1 if line[0] == "=" else 2, title=title)
 
 
-def _stands_alone(lines: Lines, heading: Heading) -> bool:
-    first = int(np.searchsorted(lines.first, heading.start))
-    after = int(np.searchsorted(lines.first, heading.end))
-    blank_below = after >= lines.first.size or bool(lines.after_blank[after])
-    return bool(lines.after_blank[first]) and blank_below
+def _stands_alone(lines: Lines, heading: Heading, last_line: int) -> bool:
+    """Whether there are blank lines around a heading that ends with a line."""
+    first_line = last_line if heading.start == lines.first[last_line] else last_line - 1
+    below = last_line + 1
+    blank_below = below >= lines.first.size or bool(lines.after_blank[below])
+    return bool(lines.after_blank[first_line]) and blank_below

@@ -25,7 +25,7 @@ Mixed = npt.NDArray[np.uint64]
 def choose_cuts(
     tokens_before: Positions,
     levels: Levels,
-    contents: Mixed,
+    contents: Positions,
     total_tokens: int,
     *,
     target_tokens: int,
@@ -36,7 +36,7 @@ def choose_cuts(
     Args:
         tokens_before: For each gap the tokens before it, not decreasing; the first is the start.
         levels: How gladly each is cut.
-        contents: For each gap a number made of the tokens before it; modulo 2**64.
+        contents: For each gap the sum of the ids of the tokens before it.
         total_tokens: Tokens of the whole text.
         target_tokens: Size that passages aim at.
         heading_from: Gaps of this level and above are before a heading: sections may be smaller.
@@ -44,18 +44,22 @@ def choose_cuts(
     Returns:
         Indexes into the gaps, in order, beginning with 0.
     """
-    priority = _priorities(levels, contents)
+    priority = _priorities(levels, contents, tokens_before)
     reach = np.where(levels >= heading_from, target_tokens // 4, target_tokens * 11 // 20)
     chosen = _highest_within(tokens_before, priority, reach, total_tokens)
     return _part_long(chosen, tokens_before, levels, total_tokens, target_tokens)
 
 
-def _priorities(levels: Levels, contents: Mixed) -> Mixed:
+def _priorities(levels: Levels, contents: Positions, tokens_before: Positions) -> Mixed:
     """Level first, then a number made of the units on both sides of the gap."""
-    unit = np.diff(contents, append=contents[-1:])
-    before = np.concatenate([np.zeros(1, np.uint64), unit[:-1]])
-    mixed = before * np.uint64(0xC2B2AE3D27D4EB4F) + unit
-    mixed = (mixed ^ (mixed >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
+    sums = contents.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    sums += tokens_before.view(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
+    unit = np.zeros(sums.size + 1, np.uint64)
+    np.subtract(sums[1:], sums[:-1], out=unit[1:-1])
+    unit ^= unit >> np.uint64(29)
+    mixed = unit[:-1] * np.uint64(0xC2B2AE3D27D4EB4F) + unit[1:]
+    mixed ^= mixed >> np.uint64(31)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
     result: Mixed = (levels.astype(np.uint64) << np.uint64(58)) | (mixed >> np.uint64(6))
     return result
 
@@ -68,23 +72,24 @@ def _highest_within(
     Of equals the first is taken. Each round compares the gaps that are left with their next but
     so many neighbours on either side; most are out after the first rounds.
     """
-    size = tokens_before.size
-    near_end = (tokens_before < reach) | (total_tokens - tokens_before < reach)
-    alive = np.flatnonzero(~near_end)
+    lowest, highest = tokens_before - reach, tokens_before + reach
+    alive = ((lowest >= 0) & (highest <= total_tokens)).nonzero()[0]
     chosen: list[Positions] = [np.zeros(1, np.int64)]
     step = 0
     while alive.size:
         step += 1
-        right = np.minimum(alive + step, size - 1)
+        here = priority[alive]
+        right = np.minimum(alive + step, tokens_before.size - 1)
         left = np.maximum(alive - step, 0)
-        here, place, far = priority[alive], tokens_before[alive], reach[alive]
-        right_near = (tokens_before[right] - place < far) & (alive + step < size)
-        left_near = (place - tokens_before[left] < far) & (alive - step >= 0)
+        right_near = (tokens_before[right] < highest[alive]) & (right == alive + step)
+        left_near = (tokens_before[left] > lowest[alive]) & (left == alive - step)
         outdone = (right_near & (priority[right] > here)) | (left_near & (priority[left] >= here))
-        settled = ~(right_near | left_near)
-        chosen.append(alive[settled])
-        alive = alive[~(outdone | settled)]
-    return np.sort(np.concatenate(chosen))
+        unsettled = right_near | left_near
+        chosen.append(alive[~unsettled])
+        alive = alive[unsettled & ~outdone]
+    found = np.concatenate(chosen)
+    found.sort()
+    return found
 
 
 def _part_long(

@@ -50,26 +50,27 @@ class Caps:
     word: int
 
 
-def refine(gaps: Gaps, characters: Characters, ruler: TokenRuler, caps: Caps) -> Gaps:
-    """Add gaps between the words, then the characters, of units that are over their cap."""
+def refine(
+    gaps: Gaps, characters: Characters, ruler: TokenRuler, caps: Caps
+) -> tuple[Gaps, Positions]:
+    """Add gaps between the words, then the characters, of units that are over their cap.
+
+    Returns:
+        All gaps, and for each the tokens before it.
+    """
+    before = ruler.before(gaps.positions)
     for step in (_between_words, _between_close_characters, _between_characters):
         cap = caps.word if step is _between_characters else caps.unit
-        gaps = _open_up(gaps, characters, ruler, step, np.where(gaps.row, max(cap, caps.row), cap))
-    return gaps
+        tokens = np.append(before[1:], ruler.total) - before
+        long = (tokens > cap) & ((tokens > caps.row) | ~gaps.row)
+        if long.any():
+            gaps = _open_up(gaps, characters, step, long.nonzero()[0])
+            before = ruler.before(gaps.positions)
+    return gaps, before
 
 
-def _open_up(
-    gaps: Gaps,
-    characters: Characters,
-    ruler: TokenRuler,
-    step: _Step,
-    cap: Positions,
-) -> Gaps:
+def _open_up(gaps: Gaps, characters: Characters, step: _Step, long: Positions) -> Gaps:
     stops = np.append(gaps.positions, characters.codes.size)
-    tokens = np.diff(ruler.before(stops))
-    long = np.flatnonzero(tokens > cap)
-    if not long.size:
-        return gaps
     found = [step(characters, int(stops[index]), int(stops[index + 1])) for index in long.tolist()]
     rows = [
         np.full(part.size, gaps.row[index]) for index, (part, _) in zip(long, found, strict=True)
@@ -105,6 +106,7 @@ def _between_characters(characters: Characters, start: int, stop: int) -> tuple[
     if found[0].size or stop - start <= _LONGEST_WITHOUT_GAP:
         return found
     evenly = np.arange(start + _LONGEST_WITHOUT_GAP, stop, _LONGEST_WITHOUT_GAP)
+    evenly = evenly[~characters.is_any(evenly, WHITE)]
     return evenly, np.full(evenly.size, INSIDE_WORD, np.int8)
 
 

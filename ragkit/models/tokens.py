@@ -23,11 +23,13 @@ __all__ = [
     "BytePairCounter",
     "EncodedSlab",
     "TokenCounter",
+    "TrimmedTokens",
     "count_tokens",
     "encode_slabs",
     "encoding",
     "token_bound",
     "token_lengths",
+    "trimmed_tokens",
 ]
 
 # Facts that tiktoken publishes for its encodings: the pattern that splits text into words, and the
@@ -125,12 +127,7 @@ def encoding(name: str = "cl100k_base") -> tiktoken.Encoding:
     """
     import tiktoken  # noqa: PLC0415  - importing ragkit must not load it
 
-    lengths, content = _vocabulary(name)
-    ranks = {}
-    offset = 0
-    for rank, length in enumerate(lengths):
-        ranks[content[offset : offset + length]] = rank
-        offset += length
+    ranks = {token: rank for rank, token in enumerate(_tokens(name))}
     return tiktoken.Encoding(
         name,
         pat_str=_PATTERNS[name],
@@ -149,6 +146,39 @@ def token_lengths(name: str = "cl100k_base") -> npt.NDArray[np.uint8]:
     import numpy as np  # noqa: PLC0415  - counting alone does without it
 
     return np.frombuffer(_vocabulary(name)[0], np.uint8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrimmedTokens:
+    """What tokens are without the white space at their ends; arrays by token id.
+
+    Attributes:
+        without_blank: bool: a blank, and something that is a token as well.
+        solid_bytes: uint8: length without the line ends at its end, where that is a token as well;
+            else 0.
+    """
+
+    without_blank: npt.NDArray[np.bool_]
+    solid_bytes: npt.NDArray[np.uint8]
+
+
+@cache
+def trimmed_tokens(name: str = "cl100k_base") -> TrimmedTokens:
+    """Which tokens stay one token when a text begins or ends inside of them.
+
+    Raises:
+        InvalidArgument: There is no shipped vocabulary of that name.
+    """
+    import numpy as np  # noqa: PLC0415  - counting alone does without it
+
+    tokens = list(_tokens(name))
+    known = set(tokens)
+    without_blank = [token[:1] == b" " and token[1:] in known for token in tokens]
+    solid_bytes = np.zeros(len(tokens), np.uint8)
+    for rank, token in enumerate(tokens):
+        if token.endswith((b"\n", b"\r")) and (solid := token.rstrip()) in known:
+            solid_bytes[rank] = len(solid)
+    return TrimmedTokens(without_blank=np.array(without_blank), solid_bytes=solid_bytes)
 
 
 def count_tokens(text: str, name: str = "cl100k_base") -> int:
@@ -221,6 +251,15 @@ def _vocabulary(name: str) -> tuple[bytes, bytes]:
     content = lzma.decompress(packed)
     count = int.from_bytes(content[:4], "little")
     return content[4 : 4 + count], content[4 + count :]
+
+
+def _tokens(name: str) -> Iterator[bytes]:
+    """The tokens in rank order."""
+    lengths, content = _vocabulary(name)
+    offset = 0
+    for length in lengths:
+        yield content[offset : offset + length]
+        offset += length
 
 
 def _parting(text: str, start: int) -> int:
