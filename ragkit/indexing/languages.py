@@ -138,7 +138,7 @@ def stop_words(language: str) -> frozenset[str]:
 def guess_language(text: str, among: tuple[str, ...] = tuple(LANGUAGES)) -> str | None:
     """The language of a Latin text, by the votes of its commonest words; None when they disagree.
 
-    Only the first 4,000 characters are looked at; that takes 0.1 ms.
+    Only the first 4,000 characters are looked at; that takes at most 1 ms.
 
     Args:
         text: Any text.

@@ -23,7 +23,7 @@ __all__ = ["MANIFEST_NAME", "DerivedUnusable", "FileSum", "Manifest", "check", "
 MANIFEST_NAME = "manifest.json"
 _FORMAT = 1
 _MAX_BYTES = 4 * 2**20
-# Summed at every opening, which takes 0.2 ms; larger ones only on demand.
+# Summed at every opening; larger ones only on demand.
 _SMALL_BYTES = 256 * 2**10
 _BLOCK_BYTES = 2**20
 
@@ -91,7 +91,7 @@ def check(directory: Path, key: bytes, *, kind: str, verify: bool = False) -> Ma
         directory: A derived directory.
         key: This installation's secret.
         kind: What the manifest must be of.
-        verify: Sum up all files, which takes 0.6 s a gigabyte; else only small ones, and sizes.
+        verify: Sum up all files, which takes about 1 s a gigabyte; else only small ones, and sizes.
 
     Raises:
         DerivedUnusable: There is none, another installation or version wrote it, or a file is not

@@ -3,7 +3,7 @@
 What was added is appended to hard links of the previous generation's files, which tantivy never
 changes. BM25 counts the words of removed passages until their segment is rewritten, so removals
 rewrite the whole index while it is small (law 6); the terms are stored for that, and nothing is
-analysed again. 50,000 passages take 0.6 s.
+analysed again. 50,000 passages take 0.8 s.
 """
 
 from __future__ import annotations
