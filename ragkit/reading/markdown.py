@@ -26,6 +26,14 @@ _RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 # HTML that runs to its own end mark, blank lines included, and hides headings.
 _HTML = re.compile(r" {0,3}<(?:(!--)|(\?)|(script|pre|style|textarea)(?=[\s>]|$))", re.IGNORECASE)
+# HTML that runs to the next blank line.
+_HTML_BLOCK = re.compile(
+    r" {0,3}</?(?:address|article|aside|base|blockquote|body|caption|center|col|colgroup|dd|details"
+    r"|dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|frame|h[1-6]|head|header|hr|html"
+    r"|iframe|legend|li|link|main|menu|nav|ol|optgroup|option|p|param|search|section|summary|table"
+    r"|tbody|td|tfoot|th|thead|title|tr|track|ul)(?=[\s/>]|$)",
+    re.IGNORECASE,
+)
 _HTML_ENDS = {1: ("-->",), 2: ("?>",), 3: ("</script>", "</pre>", "</style>", "</textarea>")}
 _TABLE_CHARACTERS = frozenset("|:- \t")
 _WIDEST_HEADING = 1000
@@ -179,8 +187,10 @@ class _Scan:
             return self._continue(index, bare, "paragraph", closes=True)
         if (mark in "-*+" or mark.isdigit()) and (item := _ITEM.match(bare)):
             return self._item(index, item)
-        if mark == "<" and (opening := _HTML.match(bare)):
+        if mark == "<" and inner < 4 and (opening := _HTML.match(bare)):
             return self._markup(index, _HTML_ENDS[opening.lastindex or 1])
+        if mark == "<" and inner < 4 and _HTML_BLOCK.match(bare):
+            return self._markup(index, ())
         return self._continue(index, bare, "quote") if mark == ">" and inner < 4 else 0
 
     def _continue(self, index: int, bare: str, kind: str, *, closes: bool = False) -> int:
@@ -238,7 +248,8 @@ class _Scan:
             self.items.pop()
         width = len(gap.expandtabs(4))
         self.items.append(indent + len(marker) + (width if 1 <= width <= 4 else 1))
-        return self._continue(index, bare, "list")
+        # Nothing goes on lazily in an item that is empty.
+        return self._continue(index, bare, "list", closes=match.end() == len(bare))
 
     def _heading(self, index: int, level: int, markup: str) -> int:
         line = self.lines[index]
@@ -288,10 +299,13 @@ class _Scan:
         return index
 
     def _markup(self, index: int, ends: tuple[str, ...]) -> int:
+        """HTML up to the line with one of its end marks; without any, up to a blank line."""
         self._close()
         begin, end = self.at, self.at
         while index < len(self.lines):
             line = self.lines[index]
+            if not ends and line.isspace():
+                break
             end = self.at + len(line.rstrip("\r\n")) if line.strip() else end
             self.at += len(line)
             index += 1

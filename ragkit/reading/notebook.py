@@ -58,7 +58,7 @@ def read_notebook(raw: RawFile) -> Reading:
         title=only_top_title(headings),
         sections=nest_sections(headings, len(text)),
         blocks=tuple(blocks),
-        metadata={"language": language} if language else {},
+        metadata={"programming_language": language} if language else {},
     )
     plural = "" if odd == 1 else "s"
     warnings = (f"{odd} cell{plural} without text in it",) if odd else ()

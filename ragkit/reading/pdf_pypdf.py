@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 
@@ -41,6 +42,10 @@ def read_with_pypdf(data: bytes) -> PdfContent:
     Raises:
         DocumentUnreadable: It is encrypted with a password, or damaged beyond reading.
     """
+    logger = logging.getLogger("pypdf")
+    if not logger.handlers:
+        # Without any handler, each oddity of a damaged file would be printed to stderr.
+        logger.addHandler(logging.NullHandler())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -55,6 +55,8 @@ class WorkerProcess:
         Raises:
             ReadingError: It did not start.
         """
+        if not sys.executable:
+            raise ReadingError("sys.executable is empty: this Python cannot start a parser process")
         self._limits = limits
         self._chatter = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         command = [sys.executable, "-I", "-c", _BOOTSTRAP, json.dumps(_module_path()), module]

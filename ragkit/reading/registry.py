@@ -44,6 +44,7 @@ _READERS = MappingProxyType(
         "application/x-ndjson": _Entry("json_text", "read_json_lines", 1),
         "application/x-ipynb+json": _Entry("notebook", "read_notebook", 1),
         "application/xml": _Entry("xml", "read_xml", 1),
+        "image/svg+xml": _Entry("xml", "read_xml", 1),
         "application/pdf": _Entry("pdf", "read_pdf", 1),
     }
 )
@@ -58,10 +59,11 @@ _EXTENSIONS = MappingProxyType(
             "text/html": "html htm xhtml xht shtml",
             "text/csv": "csv",
             "text/tab-separated-values": "tsv tab",
-            "application/json": "json geojson webmanifest json5 jsonc",
+            "application/json": "json geojson webmanifest",
             "application/x-ndjson": "jsonl ndjson",
             "application/x-ipynb+json": "ipynb",
-            "application/xml": "xml svg rss atom xsd xsl xslt wsdl rdf dbk docbook opml kml gpx",
+            "application/xml": "xml rss atom xsd xsl xslt wsdl rdf dbk docbook opml kml gpx",
+            "image/svg+xml": "svg",
             "application/pdf": "pdf",
             "text/javascript": "js mjs cjs",
             "text/css": "css",
@@ -69,7 +71,7 @@ _EXTENSIONS = MappingProxyType(
                 "py pyi pyx ts tsx jsx mts cts java kt kts scala groovy gradle c h cc cpp cxx hh"
                 " hpp hxx ino m mm go rs rb php pl pm lua r jl swift dart zig nim hs lhs ml mli"
                 " fs fsx fsi vb cs clj cljs cljc edn ex exs erl hrl elm lisp el scm rkt f f90 f95"
-                " for pas"
+                " for pas json5 jsonc"
                 " asm s v sv vhd vhdl sh bash zsh fish ps1 psm1 bat cmd awk sed sql graphql gql"
                 " proto thrift toml yaml yml ini cfg conf properties env editorconfig tf tfvars hcl"
                 " nix cmake mk make dockerfile vue svelte astro scss sass less tex bib sty cls"

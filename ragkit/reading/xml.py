@@ -46,8 +46,10 @@ def read_xml(raw: RawFile) -> Reading:
             raise DocumentUnreadable(_BOMB) from error
         warnings = (*warnings, f"not well-formed XML, read as text: {error}")
         collector = _Collector(0)
-    # What keeps all it says in attributes is read as it is.
-    text = collector.text() or decoded.text
+    text = collector.text()
+    if not text and (raw.media_type != "image/svg+xml" or warnings):
+        # What keeps all it says in attributes is read as it is; a drawing's are its lines.
+        text = decoded.text
     document = Document(
         source=raw.source,
         root=raw.root,

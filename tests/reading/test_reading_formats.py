@@ -37,7 +37,8 @@ PAGE = """<!DOCTYPE html>
 <pre><code>light --now
   wait</code></pre>
 <table><caption>Prices</caption><thead><tr><th>Part</th><th>Price</th></tr></thead>
-<tr><td>wick</td><td>2 <i>coins</i></td></tr><tr><td></td><td><p>30</p><p>coins</p></td></tr></table>
+<tr><td>wick</td><td>2 <i>coins</i></td></tr>
+<tr><td></td><td><p>30</p><p>coins</p></td></tr></table>
 <blockquote><p>Never leave it alone.</p></blockquote>
 <script>var x = "<p>no</p>";</script><noscript>no</noscript><!-- no -->
 <img src="x.png" alt="A lamp at night"><aside>Buy now</aside>
@@ -185,7 +186,7 @@ def test_a_notebook_reads_from_top_to_bottom() -> None:
     )
     assert found.title == "Lamps"
     assert [section.title for section in found.sections] == ["Lamps"]
-    assert found.metadata == {"language": "python"}
+    assert found.metadata == {"programming_language": "python"}
 
 
 def test_xml_gives_the_words_of_its_elements() -> None:
@@ -215,6 +216,13 @@ def test_feeds_lose_their_escaped_markup() -> None:
 def test_xml_that_says_all_in_attributes_is_text() -> None:
     """Configuration in attributes is not lost."""
     assert document("a.xml", '<a><b oil="olive"/></a>').text == '<a><b oil="olive"/></a>'
+
+
+def test_a_drawing_is_its_words() -> None:
+    """An SVG gives its text; one without any is empty, whatever its lines are."""
+    assert document("a.svg", '<svg><path d="M0 0"/><text>oil</text></svg>').text == "oil"
+    with pytest.raises(DocumentSkipped, match=r"^empty: no text in it$"):
+        document("a.svg", '<svg><path d="M0 0L1 1"/></svg>')
 
 
 def test_broken_xml_is_text_with_a_warning() -> None:

@@ -217,7 +217,8 @@ PIECES = st.sampled_from(
         "# One", "## Two ##", "Three\n---", "Four\nlong\n===", "plain text\nover lines",
         "```py\n# no\n\n```", "~~~\n## no\n~~~", "- item\n  more\n- item", "1. a\n2. b",
         "- a\n\n  ```\n  # no\n  ```", "| a | b |\n|---|---|\n| 1 | 2 |", "> quote\n> # no",
-        "***", "    # code", "<!-- x\n# no\n-->", "text with `# code`", "1986. A year",
+        "***", "    # code", "<!-- x\n# no\n-->", "<div>\n# no\n</div>", "-\n\ntext",
+        "text with `# code`", "1986. A year",
         "- a\n  - b\n    - c", "#no heading", "a | b\nplain",
     ]
 )  # fmt: skip

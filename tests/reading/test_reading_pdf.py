@@ -83,8 +83,9 @@ def test_a_damaged_file_does_not_inherit_the_error_before_it() -> None:
         read_bytes(empty, source="a.pdf")
 
 
-def test_noise_is_damage_to_both_parsers() -> None:
-    """Neither parser lets an error of its own out."""
+def test_noise_is_damage_to_both_parsers(capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither parser lets an error of its own out, nor prints a word."""
     for reader in (read_with_pdfium, read_with_pypdf):
         with pytest.raises(DocumentUnreadable, match="damaged PDF"):
             reader(b"%PDF-1.4\nnothing")
+    assert capfd.readouterr() == ("", "")
