@@ -29,7 +29,12 @@ NOTHING_FITS = "Passages were found, but none of them fits in {} tokens."
 
 
 def hits_to_fill(max_tokens: int) -> int:
-    """How many hits to search for, so that ``pack`` can fill the budget with separate passages."""
+    """How many hits to search for, so that ``pack`` can fill the budget with separate passages.
+
+    Raises:
+        InvalidArgument: No budget; said before a search is paid for.
+    """
+    _check_max_tokens(max_tokens)
     return max(FEWEST_HITS, max_tokens // TOKENS_OF_A_SHORT_EXCERPT)
 
 
@@ -78,11 +83,15 @@ def pack(
     return Context(text=note, tokens=tokens) if tokens <= max_tokens else Context(text="", tokens=0)
 
 
-def _check(max_tokens: object, format_: object) -> None:
+def _check_max_tokens(max_tokens: object) -> None:
     if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
         raise InvalidArgument(
             f"max_tokens={max_tokens!r}: give a whole number of tokens, 1 or more"
         )
+
+
+def _check(max_tokens: object, format_: object) -> None:
+    _check_max_tokens(max_tokens)
     if format_ not in FORMATS:
         raise InvalidArgument(f"format={format_!r}: choose one of {', '.join(FORMATS)}")
 

