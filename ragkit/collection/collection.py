@@ -233,21 +233,18 @@ class Collection:
 
         if self._read_only:
             raise CollectionError(f"{self.path} was opened read-only: open it without read_only")
-        options = _options(
-            include, exclude, checksum=checksum, allow_empty=allow_empty, wait_s=wait_s
-        )
-        if self._is_new:
-            self._store.ensure()
+        own = stop is None
         with contextlib.ExitStack() as stack:
-            own = stop is None
+            stack.callback(self._discard_if_empty)
+            options = _options(
+                include, exclude, checksum=checksum, allow_empty=allow_empty, wait_s=wait_s
+            )
+            if self._is_new:
+                self._store.ensure()
             event = stack.enter_context(stop_on_interrupt()) if stop is None else stop
             embedder = stack.enter_context(self._embedder_within(_dollars(max_cost_usd)))
             synchroniser = self._synchroniser(embedder)
-            try:
-                report = synchroniser.sync(_paths(paths), options, listener=progress, stop=event)
-            finally:
-                if self._is_new and self._store.is_empty():
-                    self._store.discard()
+            report = synchroniser.sync(_paths(paths), options, listener=progress, stop=event)
         self._is_new = False
         if own and report.stopped == "interrupted":
             raise KeyboardInterrupt
@@ -360,6 +357,11 @@ class Collection:
             )
 
     # --- inside
+
+    def _discard_if_empty(self) -> None:
+        """A sync that failed leaves no directory behind that was not there before."""
+        if self._is_new and self._store.exists(self.path) and self._store.is_empty():
+            self._store.discard()
 
     @contextlib.contextmanager
     def _retrieving(self) -> Iterator[tuple[Retriever, Snapshot]]:
