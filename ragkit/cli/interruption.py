@@ -1,4 +1,4 @@
-"""Ctrl-C during an index: the first one stops gently, the second one at once."""
+"""Ctrl-C during an index: the first stops gently, the second aborts, the third kills."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _NOTE = b"stopping: finishing what is in flight; Ctrl-C again to abort\n"
 
 @contextlib.contextmanager
 def stop_on_ctrl_c() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; the second one raises KeyboardInterrupt.
+    """An event that the first Ctrl-C sets; the second raises KeyboardInterrupt.
+
+    The third ends the process as the system does, for whoever does not want to wait until the
+    requests in flight are over.
 
     Where the signal is ignored, as for a background job of a script, it stays so.
     """
@@ -29,6 +32,7 @@ def stop_on_ctrl_c() -> Iterator[threading.Event]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.default_int_handler(number, frame)
         stop.set()
         if sys.stderr.isatty():
@@ -39,4 +43,5 @@ def stop_on_ctrl_c() -> Iterator[threading.Event]:
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        if signal.getsignal(signal.SIGINT) is handle:
+            signal.signal(signal.SIGINT, before)

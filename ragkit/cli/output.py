@@ -42,8 +42,11 @@ def write_json(value: Mapping[str, object]) -> None:
     # A lone surrogate, which no encoding takes, is written as JSON itself would escape it.
     _reconfigure(sys.stdout, "backslashreplace")
     ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    plain = jsonable(value)
-    _write(json.dumps(plain, ensure_ascii=ascii_only, allow_nan=False, indent=2) + "\n")
+    # On one line for programs, so that answers can be collected line by line.
+    indent = 2 if sys.stdout.isatty() else None
+    _write(
+        json.dumps(jsonable(value), ensure_ascii=ascii_only, allow_nan=False, indent=indent) + "\n"
+    )
 
 
 def write_error(sentence: str) -> None:

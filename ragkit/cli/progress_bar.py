@@ -14,8 +14,10 @@ __all__ = ["ProgressBar", "bar_line"]
 _REDRAWS_PER_S = 10
 _WIDEST_BAR = 30
 _TO_START_OF_LINE = "\r\x1b[K"
-# Before that a rate is a guess from one batch.
-_SETTLED_S = 1.0
+# Before that a rate is a guess from one batch, and the time left one from that.
+_RATE_SETTLED_S = 1.0
+_SHARE_SETTLED = 0.03
+_SHARE_SETTLED_S = 15.0
 
 
 class ProgressBar:
@@ -68,8 +70,9 @@ def bar_line(progress: Progress, elapsed_s: float, looks: Looks) -> str:
     width = (looks.width or 80) - 1
     share = min(1.0, progress.done_bytes / max(1, progress.total_bytes))
     facts = [f"{int(share * 100):>3}%"]
-    if share > 0 and elapsed_s >= _SETTLED_S:
-        facts.append(f"ETA {_clock_time(elapsed_s * (1 - share) / share)}")
+    if share > 0 and elapsed_s >= _RATE_SETTLED_S:
+        if share >= _SHARE_SETTLED or elapsed_s >= _SHARE_SETTLED_S:
+            facts.append(f"ETA {_clock_time(elapsed_s * (1 - share) / share)}")
         facts.append(f"{_short(progress.texts / elapsed_s)} texts/s")
     if progress.tokens:
         facts.append(f"{_short(progress.tokens)} tokens")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
-from ragkit.cli.looks import Looks, inline
+from ragkit.cli.looks import Looks, columns, inline
 from ragkit.records import SyncPlan, SyncReport
 
-__all__ = ["bytes_text", "dollars", "plan_text", "problem_lines", "report_text"]
+__all__ = ["bytes_text", "dollars", "plan_text", "problem_lines", "report_text", "table"]
 
 Problems = Sequence[tuple[str, str]]
 
@@ -28,7 +28,7 @@ def report_text(report: SyncReport, where: str, *, looks: Looks, verbose: bool) 
         verbose: List every file that failed or was skipped.
     """
     changed = report.added + report.updated + report.moved + report.removed
-    what = "Indexed" if changed else "Nothing to do"
+    what = "Stopped" if report.stopped else "Indexed" if changed else "Nothing changed"
     lines = [f"{looks.bold(what)} in {report.seconds:.1f} s: {where}", _documents(report)]
     if report.passages:
         made = f"{report.embedded:,} embedded, {report.reused:,} reused"
@@ -44,7 +44,7 @@ def report_text(report: SyncReport, where: str, *, looks: Looks, verbose: bool) 
 def plan_text(plan: SyncPlan, where: str, *, looks: Looks, verbose: bool) -> str:
     """What a sync would do; arguments as for ``report_text``."""
     changed = plan.added + plan.updated + plan.moved + plan.removed
-    what = "Would index" if changed else "Nothing to do"
+    what = "Would index" if changed else "Nothing would change"
     lines = [f"{looks.bold(what)}: {where}", _documents(plan)]
     if changed:
         lines.append(_row("passages", f"{plan.passages:,} ({plan.to_embed:,} to embed)"))
@@ -130,6 +130,7 @@ def bytes_text(size: int) -> str:
     return f"{amount:.1f} GiB"
 
 
-def table(rows: Iterable[tuple[str, str]]) -> list[str]:
+def table(rows: Sequence[tuple[str, str]]) -> list[str]:
     """Labels and values under each other."""
-    return [_row(label, value) for label, value in rows]
+    width = max(_LABEL_WIDTH, *(columns(label) + 2 for label, _ in rows))
+    return [f"  {label}{' ' * (width - columns(label))}{value}" for label, value in rows]

@@ -156,7 +156,7 @@ def _plan(options: IndexOptions, directory: Path) -> int:
     else:
         from ragkit.cli.report import plan_text  # noqa: PLC0415
 
-        where = f"{directory} with {collection.model}"
+        where = f"{_relative(directory.absolute())} with {collection.model}"
         write_text(plan_text(plan, where, looks=out_looks(), verbose=options.verbose))
     return SOME_FAILED if plan.failed else DONE
 

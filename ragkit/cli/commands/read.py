@@ -34,7 +34,10 @@ def command() -> click.Command:
         options=ReadOptions,
         run=run,
         params=[click.Argument(["file"], metavar="FILE"), json_option()],
-        about="Show what FILE becomes.\n\nIts title, pages and headings, then its text. As FILE, - is stdin.",
+        about=(
+            "Show what FILE becomes.\n\n"
+            "Its title, pages and headings, then its text. As FILE, - is stdin."
+        ),
         examples=["ragkit read manual.pdf", "ragkit read notes.md --json"],
     )
 

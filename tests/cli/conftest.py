@@ -1,0 +1,29 @@
+"""Fixtures of the command line's tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cli_runs import Shell, remote, write_documents
+from loopback import LoopbackServer
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """A user beside a folder ``docs`` of three documents, with no collection."""
+    directory = tmp_path / "work"
+    write_documents(directory / "docs")
+    return Shell(directory=directory)
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """The same user after an index; the server is gone, so only words can be searched for."""
+    directory = tmp_path_factory.mktemp("cli") / "work"
+    write_documents(directory / "docs")
+    shell = Shell(directory=directory)
+    with LoopbackServer() as server:
+        done = shell.run("index", "docs", *remote(server.base_url))
+    assert (done.code, done.err) == (0, "")
+    return shell
