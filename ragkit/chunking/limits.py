@@ -17,6 +17,8 @@ __all__ = ["CHARACTERS_PER_TOKEN", "HardLimit", "limit_of"]
 CHARACTERS_PER_TOKEN = 8
 # Marks around a text that a counter may add: begin, end, and SentencePiece's blank.
 _MARKS = 3
+# No character takes more tokens: it is in no vocabulary, and has four bytes.
+_LARGEST_CHARACTER = "\U0010fffd"
 # Gaps from the gladliest to the least; a match ends where the second part begins.
 _CUTS = (
     re.compile(r"\n\s*\n\s*"),
@@ -115,7 +117,7 @@ def limit_of(model: str, max_tokens: int | None) -> HardLimit:
         prompt=known.document_prompt,
         exact_cl100k=known.tokenizer == "cl100k",
     )
-    smallest = hard.counter.count([known.document_prompt + "\U0001f600"])[0]
+    smallest = hard.counter.count([known.document_prompt + _LARGEST_CHARACTER])[0]
     if limit < smallest:
         raise InvalidArgument(
             f"max_tokens={max_tokens} leaves no room for a text of {model}: give {smallest} or more"

@@ -114,8 +114,9 @@ class TokenRuler:
         last: Flags = letters[self._bytes[end - 1]]
         after = self._bytes[np.minimum(end, self._bytes.size - 1)]
         closed = (end == self._bytes.size) | ((after < 0x80) & ~letters[after])
-        word: Flags = trimmed_tokens().without_blank[self._ids[index]]
-        return word & last & closed
+        last &= trimmed_tokens().without_blank[self._ids[index]]
+        last &= closed
+        return last
 
     def _tail_is_token(self, index: Positions, ends: Positions) -> Flags:
         """Whether the token is signs after a letter or digit, and a token without its line end."""

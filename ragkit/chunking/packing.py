@@ -45,7 +45,8 @@ def choose_cuts(
         Indexes into the gaps, in order, beginning with 0.
     """
     priority = _priorities(levels, contents, tokens_before)
-    reach = np.where(levels >= heading_from, target_tokens // 4, target_tokens * 11 // 20)
+    near, nearest = max(target_tokens * 11 // 20, 1), max(target_tokens // 4, 1)
+    reach = np.where(levels >= heading_from, nearest, near)
     chosen = _highest_within(tokens_before, priority, reach, total_tokens)
     return _part_long(chosen, tokens_before, levels, total_tokens, target_tokens)
 
