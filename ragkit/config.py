@@ -24,6 +24,7 @@ __all__ = [
     "state_directory",
     "terminal_is_dumb",
     "terminal_wants_color",
+    "worker_environment",
 ]
 
 DEFAULT_MODEL = "local/all-minilm-l6-v2"
@@ -118,6 +119,7 @@ class Settings:
 
 
 _FROM_FILE = {item.name for item in fields(Settings)} - {"api_key"}
+_SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL")
 _FROM_ENVIRONMENT = {
     "RAGKIT_MODEL": "model",
     "RAGKIT_BASE_URL": "base_url",
@@ -168,6 +170,16 @@ def terminal_wants_color(environment: Mapping[str, str] | None = None) -> bool:
     """Whether a terminal is to be written to in bold and colours (``$TERM``, ``$NO_COLOR``)."""
     variables = os.environ if environment is None else environment
     return not terminal_is_dumb(variables) and not variables.get("NO_COLOR")
+
+
+def worker_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for processes that parse strangers' files: nothing named like a secret."""
+    variables = os.environ if environment is None else environment
+    return {
+        name: value
+        for name, value in variables.items()
+        if not any(word in name.upper() for word in _SECRET_WORDS)
+    }
 
 
 def _key(base_url: str | None, variables: Mapping[str, str]) -> Secret | None:

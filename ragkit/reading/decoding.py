@@ -64,6 +64,9 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
+            if encoding == "utf-32-le" and _strict(data, encoding) is None:
+                # The same four bytes are UTF-16 whose first character is a NUL.
+                continue
             return _marked(data[len(mark) :], encoding)
     if declared is not None and declared.lower().startswith(_SEVEN_BIT):
         by_declaration = _strict(data, declared)

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 import ragkit
+from ragkit.config import worker_environment
 from ragkit.errors import ReadingError
 from ragkit.reading.messages import FRAME_HEADER, OUT_OF_MEMORY, READY, Limits
 
@@ -67,6 +68,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._chatter,
+                env=worker_environment(),
                 start_new_session=True,
                 bufsize=0,
             )

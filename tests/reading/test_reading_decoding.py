@@ -23,6 +23,8 @@ def test_utf8_comes_back_unchanged(text: str) -> None:
 @settings(deadline=None, max_examples=100)
 def test_a_mark_decides_and_goes(text: str, encoding: str) -> None:
     """What begins with a byte order mark is read by it, and the mark is not in the text."""
+    # UTF-16 that begins with a NUL begins like UTF-32; alone, it is the same file.
+    text = text.lstrip("\0") or "lamp"
     assert decode(text.encode(encoding)).text == text
     assert decode(text.encode(encoding)).warnings == ()
 

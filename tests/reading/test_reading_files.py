@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
+import ragkit
 from ragkit.reading.files import read_file
 from ragkit.reading.messages import ReadReply, ReadRequest
 
@@ -57,6 +60,32 @@ def test_a_file_that_is_gone_or_grew_is_one_line(tmp_path: Path) -> None:
     assert ask(tmp_path).failed == "cannot be opened: is a directory"
     (tmp_path / "a.txt").write_bytes(b"x" * 3_000_000)
     assert ask(tmp_path / "a.txt").skipped == "larger than 1 MiB"
+
+
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
+    """Without permission the reason is the system's, in one line."""
+    path = tmp_path / "a.txt"
+    path.write_text("lamp")
+    path.chmod(0)
+    # Root may read everything, so the question is asked as someone else.
+    code = (
+        "import os\n"
+        "from ragkit.reading.files import read_file\n"
+        "from ragkit.reading.messages import ReadRequest\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"
+        "request = ReadRequest(path=b'a.txt', source='a', root='', max_file_bytes=9)\n"
+        "print(read_file(request).failed)\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(Path(ragkit.__file__).parent.parent)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert finished.stdout == "cannot be opened: permission denied\n"
 
 
 def test_a_file_that_is_being_written_is_not_taken_half(tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ def handle(request):
         globals().setdefault("hoard", []).append(bytearray(60 << 20))
     if word == "descriptors":
         return ReadReply(skipped=" ".join(sorted(os.listdir("/proc/self/fd"))))
+    if word == "environment":
+        return ReadReply(skipped=" ".join(sorted(os.environ)))
     if word == "path":
         return ReadReply(skipped=msgspec_home())
     return ReadReply(skipped=f"{word} {os.getpid()} {seen}")
@@ -356,6 +358,18 @@ def test_the_worker_imports_the_same_packages(module: str, tmp_path: Path) -> No
     """The child's ragkit and msgspec are the parent's."""
     (found,) = answers(module, tmp_path, ["path"])
     assert found == f"{msgspec.__file__}|{ragkit.__file__}"
+
+
+def test_workers_know_no_secret(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys and tokens of the environment stay with the parent; the rest goes over."""
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-lamp")
+    monkeypatch.setenv("SOME_TOKEN", "lamp")
+    monkeypatch.setenv("LAMP_COLOUR", "green")
+    (found,) = answers(module, tmp_path, ["environment"])
+    assert "LAMP_COLOUR" in found.split()
+    assert not [name for name in found.split() if "KEY" in name or "TOKEN" in name]
 
 
 def alive(process: int) -> bool:
