@@ -62,12 +62,9 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
     Raises:
         DocumentSkipped: These bytes are not text.
     """
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            if encoding == "utf-32-le" and _strict(data, encoding) is None:
-                # The same four bytes are UTF-16 whose first character is a NUL.
-                continue
-            return _marked(data[len(mark) :], encoding)
+    marked = _by_mark(data)
+    if marked is not None:
+        return marked
     if declared is not None and declared.lower().startswith(_SEVEN_BIT):
         by_declaration = _strict(data, declared)
         if by_declaration is not None:
@@ -84,6 +81,17 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
         if by_declaration is not None:
             return Decoded(text=by_declaration, encoding=declared)
     return _damaged_or_legacy(data)
+
+
+def _by_mark(data: bytes) -> Decoded | None:
+    for mark, encoding in _MARKS:
+        if not data.startswith(mark):
+            continue
+        if encoding == "utf-32-le" and _strict(data, encoding) is None:
+            # The same four bytes are UTF-16 whose first character is a NUL.
+            continue
+        return _marked(data[len(mark) :], encoding)
+    return None
 
 
 def _marked(data: bytes, encoding: str) -> Decoded:
