@@ -182,7 +182,7 @@ def test_front_matter_rides_with_the_first_passage() -> None:
     assert passages[0].start == 0
     assert passages[0].text.startswith("---\ntitle: Keys")
     assert "# Keys" in passages[0].text
-    matter = f"---\ntitle: Keys\n{'- tag\n' * 16}---\n"
+    matter = "---\ntitle: Keys\n" + "- tag\n" * 16 + "---\n"
     of = document(f"{matter}\n{LONG}\n\n{LONG}")
     tight = Chunker(model=OPENAI, max_tokens=64).split(of)
     assert_spans(of, tight)
