@@ -50,6 +50,7 @@ class _Scan:
         self.styles: list[tuple[str, bool]] = []
 
     def run(self) -> tuple[list[Heading], list[Block]]:
+        """Headings and blocks, in order."""
         index, count = 0, len(self.lines)
         literal = False
         while index < count:

@@ -79,6 +79,7 @@ class _Collector:
         self._open: list[list[str | bool]] = []
 
     def parse(self, text: str) -> None:
+        """Feed a document in pieces, so that a bomb is seen before it has gone off."""
         parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
@@ -91,6 +92,7 @@ class _Collector:
         parser.Parse(b"", True)
 
     def text(self) -> str:
+        """The lines of all elements."""
         self._break()
         return "\n".join(self._lines).strip("\n")
 
