@@ -101,6 +101,7 @@ class _Markdown:
     frame = PREAMBLE + "\n"
 
     def piece(self, excerpt: Excerpt, number: int = MEASURING_NUMBER) -> str:
+        """As ``Layout.piece``."""
         place = excerpt.place
         source = _quoted(str(place.pop("source")))
         rest = "".join(f", {name} {_quoted_if_text(value)}" for name, value in place.items())
@@ -108,12 +109,15 @@ class _Markdown:
         return f"\n[{number}] {source}{rest}\n{fence}text\n{excerpt.text}\n{fence}\n"
 
     def body(self, text: str) -> str:
+        """As ``Layout.body``."""
         return text
 
     def render(self, excerpts: Sequence[Excerpt]) -> str:
+        """As ``Layout.render``."""
         return self.frame + "".join(self.piece(one, n) for n, one in enumerate(excerpts, 1))
 
     def note(self, sentence: str) -> str:
+        """As ``Layout.note``."""
         return sentence
 
 
@@ -125,6 +129,7 @@ class _Xml:
     frame = start + end
 
     def piece(self, excerpt: Excerpt, number: int = MEASURING_NUMBER) -> str:
+        """As ``Layout.piece``."""
         place = "".join(
             f' {name}="{_escaped(str(value), attribute=True)}"'
             for name, value in excerpt.place.items()
@@ -132,13 +137,16 @@ class _Xml:
         return f'<excerpt number="{number}"{place}>{self.body(excerpt.text)}</excerpt>\n'
 
     def body(self, text: str) -> str:
+        """As ``Layout.body``."""
         return _escaped(text)
 
     def render(self, excerpts: Sequence[Excerpt]) -> str:
+        """As ``Layout.render``."""
         pieces = "".join(self.piece(one, n) for n, one in enumerate(excerpts, 1))
         return f"{self.start}{pieces}{self.end}"
 
     def note(self, sentence: str) -> str:
+        """As ``Layout.note``."""
         return f"<excerpts>\n<note>{sentence}</note>\n</excerpts>"
 
 
@@ -150,16 +158,20 @@ class _Json:
     frame = start + end
 
     def piece(self, excerpt: Excerpt, number: int = MEASURING_NUMBER) -> str:
+        """As ``Layout.piece``."""
         return self._line(excerpt, number) + ",\n"
 
     def body(self, text: str) -> str:
+        """As ``Layout.body``."""
         return _json(text)[1:-1]
 
     def render(self, excerpts: Sequence[Excerpt]) -> str:
+        """As ``Layout.render``."""
         lines = ",\n".join(self._line(one, n) for n, one in enumerate(excerpts, 1))
         return f"{self.start}{lines}{self.end}"
 
     def note(self, sentence: str) -> str:
+        """As ``Layout.note``."""
         return json.dumps({"note": sentence, "excerpts": []}, ensure_ascii=False)
 
     def _line(self, excerpt: Excerpt, number: int) -> str:

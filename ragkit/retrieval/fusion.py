@@ -81,40 +81,41 @@ def combine(
     cosines = _completed(ids, semantic, semantic_scores)
     bm25 = _completed(ids, lexical, lexical_scores)
 
-    def fused(cosine: npt.ArrayLike, words: npt.ArrayLike) -> Scores:
-        by_vector = min_max(cosine, semantic.lowest, semantic.highest)
-        by_words = _from_zero(words, lexical.highest)
-        return semantic_weight * by_vector + (1.0 - semantic_weight) * by_words
+    def by_vector(cosine: npt.ArrayLike) -> Scores:
+        return semantic_weight * min_max(cosine, semantic.lowest, semantic.highest)
 
-    scores = fused(cosines, bm25)
+    def by_words(score: npt.ArrayLike) -> Scores:
+        return (1.0 - semantic_weight) * _from_zero(score, lexical.highest)
+
+    scores = by_vector(cosines) + by_words(bm25)
     order = np.lexsort((ids, -scores))
-    # Below the end of a complete list a passage has no vector, or no word of the query.
-    bound = fused(
-        semantic.scores[-1] if len(semantic.ids) >= depth else np.nan,
-        lexical.scores[-1] if len(lexical.ids) >= depth else 0.0,
-    )
-    weighed = ((semantic, semantic_weight), (lexical, 1.0 - semantic_weight))
-    unfinished = [(ranking, weight) for ranking, weight in weighed if len(ranking.ids) >= depth]
-    settled = len(ids)
-    if unfinished:
-        weighing = [ranking for ranking, weight in unfinished if weight > 0]
-        settled = _settled(ids[order], scores[order], float(bound), weighing)
+    # A list that is shorter than it was asked to be is complete: what is below it adds 0.
+    unread = [
+        (ranking, float(share(ranking.scores[-1])))
+        for ranking, share in ((semantic, by_vector), (lexical, by_words))
+        if len(ranking.ids) >= depth
+    ]
     return Combined(
         ids=ids[order],
         scores=scores[order],
         semantic=cosines[order],
         lexical=bm25[order],
-        settled=settled,
+        settled=_settled(ids[order], scores[order], unread) if unread else len(ids),
     )
 
 
-def _settled(ids: IdArray, scores: Scores, bound: float, lists: Sequence[Ranking]) -> int:
-    """How many from the front no passage outside can overtake, where none scores above *bound*.
+def _settled(ids: IdArray, scores: Scores, unread: Sequence[tuple[Ranking, float]]) -> int:
+    """How many from the front no passage outside can overtake.
 
-    One that reaches the bound ties with the last of each of the *lists* that go on and weigh
-    anything, so its id is above theirs.
+    Args:
+        ids: The union, best first.
+        scores: Its scores.
+        unread: The lists that go on, with what their last passage gets from them. A passage
+            outside gets no more from each. One that gets as much ties with that last one, so its
+            id is higher; where that is 0, it may also be a passage that the list does not have.
     """
-    last_id = max((int(ranking.ids[-1]) for ranking in lists), default=-1)
+    bound = sum(share for _, share in unread)
+    last_id = max((int(ranking.ids[-1]) for ranking, share in unread if share > 0), default=-1)
     is_settled = (scores > bound) | ((scores == bound) & (ids <= last_id))
     return len(ids) if is_settled.all() else int(np.argmin(is_settled))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ragkit.indexing.seam import FloatVector, IdArray, Ranking
@@ -71,12 +71,15 @@ class Listed:
 
 
 # Eighths are exact in float32, and few values make many ties.
-COSINES = st.one_of(st.integers(-8, 8).map(lambda n: n / 8), st.just(float("nan")))
+NO_VECTOR = float("nan")
+COSINES = st.one_of(st.integers(-8, 8).map(lambda n: n / 8), st.just(NO_VECTOR))
 BM25 = st.one_of(st.just(0.0), st.integers(1, 16).map(lambda n: n / 8))
 PASSAGES = st.lists(st.tuples(COSINES, BM25), max_size=30)
 
 
 @given(passages=PASSAGES, depth=st.integers(1, 40), weight=st.sampled_from([0.0, 0.3, 0.5, 1.0]))
+@example(passages=[(0.0, 0.0), (0.125, 0.0)], depth=1, weight=0.0)
+@example(passages=[(0.125, 0.0), (NO_VECTOR, 0.125), (0.0, 0.25)], depth=2, weight=1.0)
 @settings(deadline=None, max_examples=300)
 def test_what_is_settled_is_the_full_combination(
     passages: list[tuple[float, float]], depth: int, weight: float
