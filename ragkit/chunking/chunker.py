@@ -77,7 +77,8 @@ class Chunker:
             return [_picture(document)] if document.image else []
         body = front_matter_end(text)
         front = len(text[:body].rstrip())
-        if not text[body:].strip():
+        body = len(text) - len(text[body:].lstrip())
+        if body == len(text):
             return self._limit.enforce(document.title, [_whole(document, len(text.rstrip()))])
         passages = self._body(document, body)
         if front:
@@ -85,12 +86,13 @@ class Chunker:
         return self._limit.enforce(document.title, passages)
 
     def _body(self, document: Document, body: int) -> list[Passage]:
-        """The passages of everything after the front matter."""
+        """The passages of everything from ``body`` on, which is not white."""
         characters = Characters(document.text)
         lines = read_lines(characters)
-        headings = [each for each in headings_of(document, characters, lines) if each.start >= body]
+        headings = [each for each in headings_of(document, characters, lines) if each.end > body]
         gaps = find_gaps(document, characters, lines, headings)
-        gaps = _after(gaps, body)
+        if body and gaps.positions[0] != body:
+            gaps = _after(gaps, body)
         ruler = TokenRuler(characters)
         gaps, before = refine(gaps, characters, ruler, self._caps())
         cuts = choose_cuts(
@@ -131,11 +133,13 @@ class Chunker:
 
 
 def _after(gaps: Gaps, body: int) -> Gaps:
-    """The gaps of the body; the first is where its text begins."""
-    first = int(np.searchsorted(gaps.positions, body))
-    if not first:
-        return gaps
-    return Gaps(positions=gaps.positions[first:], levels=gaps.levels[first:], row=gaps.row[first:])
+    """The gaps of the body, from where its text begins."""
+    first = int(gaps.positions.searchsorted(body, "right"))
+    return Gaps(
+        positions=np.append(body, gaps.positions[first:]),
+        levels=np.append(gaps.levels[:1], gaps.levels[first:]),
+        row=np.append(False, gaps.row[first:]),
+    )
 
 
 def _passages(

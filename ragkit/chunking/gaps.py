@@ -75,7 +75,10 @@ def find_gaps(
     positions = positions[begins]
     levels = np.maximum.reduceat(levels, begins) if begins.size else levels
     levels = _with_pages(document, characters, positions, levels)
-    kept = ~(_inside_headings(positions, headings) | _inside_rows(document, characters, positions))
+    kept = ~(
+        _inside_headings(headings, characters, positions)
+        | _inside_rows(document, characters, positions)
+    )
     return Gaps(
         positions=positions[kept],
         levels=levels[kept],
@@ -143,7 +146,9 @@ def _with_pages(
     return np.where(paged, levels + 1, levels).astype(np.int8)
 
 
-def _inside_headings(positions: Positions, headings: list[Heading]) -> Flags:
+def _inside_headings(
+    headings: list[Heading], characters: Characters, positions: Positions
+) -> Flags:
     """Gaps inside a heading, and between a heading and what stands under it.
 
     Between two headings there is a gap only where the second is not below the first.
@@ -151,21 +156,20 @@ def _inside_headings(positions: Positions, headings: list[Heading]) -> Flags:
     real = [heading for heading in headings if heading.end - heading.start <= LONGEST_HEADING]
     if not real:
         return np.zeros(positions.size, np.bool_)
-    starts = np.array([heading.start for heading in real], np.int64)
-    ranks = np.array([heading.level for heading in real], np.int64)
-    first = np.searchsorted(positions, starts, side="right")
-    below = np.searchsorted(positions, np.array([heading.end for heading in real], np.int64))
+    size = np.full(len(real), characters.codes.size, np.int64)
+    starts = characters.skip_white(np.array([each.start for each in real], np.int64), size)
+    ranks = np.array([each.level for each in real], np.int64)
+    first = positions.searchsorted(starts, "right")
+    below = positions.searchsorted(np.array([each.end for each in real], np.int64))
     below = np.maximum(below, first)
-    at = np.searchsorted(starts, np.append(positions, -1)[np.minimum(below, positions.size)])
-    next_heading = np.minimum(at, starts.size - 1)
-    is_heading = (at < starts.size) & (
-        starts[next_heading] == np.append(positions, -1)[np.minimum(below, positions.size)]
-    )
-    last = below + (~is_heading | (ranks[next_heading] > ranks))
+    next_start = np.append(positions, -1)[below]
+    following = np.minimum(starts.searchsorted(next_start), starts.size - 1)
+    parted = (starts[following] == next_start) & (ranks[following] <= ranks)
     change = np.zeros(positions.size + 2, np.int64)
-    np.add.at(change, np.minimum(first, positions.size), 1)
-    np.add.at(change, np.minimum(last, positions.size), -1)
-    return np.cumsum(change)[: positions.size] > 0
+    np.add.at(change, first, 1)
+    np.add.at(change, below + ~parted, -1)
+    inside: Flags = change.cumsum()[: positions.size] > 0
+    return inside
 
 
 def _inside_rows(document: Document, characters: Characters, positions: Positions) -> Flags:
