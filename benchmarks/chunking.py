@@ -4,9 +4,9 @@
 
 Every round takes fresh documents, and all tools take the same ones in turn, so that no cache and
 no load on the machine favours one of them. The figure to look at is the ratio to raw tiktoken in
-the same round. The documents are the Markdown, reStructuredText and metadata files and the
-docstrings of the packages that are installed. Splitters that are not installed are left out and
-named.
+the same round. The documents are made of the Markdown, reStructuredText and metadata files and the
+docstrings of the installed packages, one document for each package. Splitters that are not
+installed are left out and named.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import argparse
 import ast
 import importlib
 import random
+import site
 import statistics
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,30 +29,29 @@ from ragkit.records import Document
 
 Split = Callable[[str], int]
 MODEL = "openai/text-embedding-3-small"
-_SHORTEST_CHARACTERS = 1_000
-_LONGEST_CHARACTERS = 100_000
+_SHORTEST_CHARACTERS = 10_000
+_LONGEST_CHARACTERS = 1_000_000
 
 
-def documents() -> Iterator[str]:
-    """Documentation of the packages on the path, without repeats."""
-    seen: set[int] = set()
-    for folder in map(Path, sys.path):
-        if folder.name not in (
-            "site-packages",
-            f"python{sys.version_info[0]}.{sys.version_info[1]}",
-        ):
-            continue
+def documents() -> list[str]:
+    """A manual for each installed package: its documentation files and its docstrings in a row.
+
+    Manuals are cut at a megabyte; small ones are left out.
+    """
+    manuals: dict[str, list[str]] = {}
+    for folder in map(Path, site.getsitepackages()):
         for path in sorted(folder.rglob("*")):
-            text = _text_of(path)
-            if len(text) >= _SHORTEST_CHARACTERS and hash(text) not in seen:
-                seen.add(hash(text))
-                yield text[:_LONGEST_CHARACTERS]
+            name = path.relative_to(folder).parts[0].partition("-")[0]
+            if text := _text_of(path):
+                manuals.setdefault(name, []).append(text)
+    joined = ("\n\n".join(dict.fromkeys(texts))[:_LONGEST_CHARACTERS] for texts in manuals.values())
+    return [manual for manual in joined if len(manual) >= _SHORTEST_CHARACTERS]
 
 
 def _text_of(path: Path) -> str:
-    if not (path.suffix in (".md", ".rst", ".txt", ".py") or path.name == "METADATA"):
+    if path.suffix not in (".md", ".rst", ".txt", ".py") and path.name != "METADATA":
         return ""
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size > _LONGEST_CHARACTERS:
         return ""
     text = path.read_text(encoding="utf-8", errors="ignore")
     return _docstrings(text) if path.suffix == ".py" else text
@@ -136,7 +135,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=100, help="tokens of a passage")
     arguments = parser.parse_args()
     splitters = tools(arguments.size)
-    texts = list(documents())
+    texts = documents()
     random.Random(0).shuffle(texts)  # noqa: S311  - an order, not a secret
     for split in splitters.values():
         split("Warm up: the tokenizer loads its tables on first use.\n\n" * 50)
