@@ -92,6 +92,7 @@ def open_collection(
     exists = Store.exists(directory)
     if not exists and create and not read_only:
         # What cannot work must fail before a directory is made for it.
+        fingerprint_of(given)
         make_embedder(given).close()
     store = Store(directory, create=create, read_only=read_only)
     with store.snapshot() as snapshot:
