@@ -26,9 +26,11 @@ class _Commands(click.Group):
     """Commands whose modules are loaded when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order of the help."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """None where there is no such command, which click makes an error of."""
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"ragkit.cli.commands.{cmd_name}")

@@ -12,7 +12,6 @@ import select
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -90,8 +89,7 @@ class Shell:
         }
         own = {
             "PYTHONPATH": _HOME,
-            # Beside the tests' own files, so that each process need not compile all over again.
-            "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / f"ragkit-{os.getpid()}-pyc"),
+            "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", ""),
             "XDG_STATE_HOME": str(self.directory.parent / "state"),
             "HOME": str(self.directory.parent),
             "LC_ALL": "C.UTF-8",

@@ -104,3 +104,15 @@ def test_words_load_no_model(indexed: Shell) -> None:
     loaded = loaded_by(indexed, "search", "keys", "--mode", "lexical")
     assert "tantivy" in loaded
     assert not {"httpx", "onnxruntime", "tokenizers", "faiss", "tiktoken", "pypdf"} & loaded
+
+
+def test_the_embedded_model_needs_no_network(shell: Shell) -> None:
+    """Without a model's name index and search run offline, and load nothing that could ask."""
+    done = shell.run("index", "docs", "--json")
+    assert (done.code, done.json["model"]) == (0, "local/all-minilm-l6-v2")
+    assert (done.json["requests"], done.json["cost_usd"]) == (0, 0)
+    question = ("search", "when do we eat?", "-k", "1")
+    assert "notes/lunch.txt:1" in shell.run(*question, "--mode", "semantic").out
+    loaded = loaded_by(shell, *question)
+    assert "onnxruntime" in loaded
+    assert not {"httpx", "socketserver", "requests", "torch", "tiktoken", "pypdf"} & loaded

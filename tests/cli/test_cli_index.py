@@ -131,6 +131,7 @@ def test_missing_credit_keeps_the_work(shell: Shell) -> None:
         (("index", "docs", "-c", "docs"), 1, "is not empty and holds no collection"),
         (("index", "docs", "--model", "local/nope"), 1, "there is no embedded model 'local/nope'"),
         (("index", "docs", "--model", "openai/text-embedding-3-small"), 1, "OPENROUTER_API_KEY"),
+        (("index", "docs", "--model", "local/all-minilm-l6-v2", "--dimensions", "9"), 1, "384"),
         (("index", "docs", "--max-cost", "-1"), 2, "give an amount in dollars"),
     ],
 )
