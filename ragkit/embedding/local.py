@@ -277,6 +277,8 @@ def _load() -> InferenceSession:
     import onnxruntime  # noqa: PLC0415 - loads with the first text
     from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
 
+    # Official builds for Windows report usage to their maker unless told not to.
+    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     # Batches run side by side, a thread each: no thread waits for another inside one, and none
     # spins while there is nothing to do.
