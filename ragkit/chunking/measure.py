@@ -37,10 +37,12 @@ class TokenRuler:
         return self._ends.searchsorted(self._characters.byte_offsets(positions), "right")
 
     def contents(self, tokens_before: Positions) -> Positions:
-        """The sum of the token ids up to each count; differences tell stretches apart."""
-        sums = np.zeros(self._ids.size + 1, np.int64)
-        np.cumsum(self._ids, out=sums[1:])
-        return sums[tokens_before]
+        """For each stretch between such counts, the sum of its token ids, to tell it by.
+
+        A stretch in which no token ends has the id of the token that it lies in.
+        """
+        first = np.minimum(tokens_before, self._ids.size - 1)
+        return np.add.reduceat(self._ids, first, dtype=np.int64)
 
     def exact(self, starts: Positions, ends: Positions) -> list[int]:
         """Length in tokens of each span as a text of its own.

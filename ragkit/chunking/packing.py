@@ -36,7 +36,7 @@ def choose_cuts(
     Args:
         tokens_before: For each gap the tokens before it, not decreasing; the first is the start.
         levels: How gladly each is cut.
-        contents: For each gap the sum of the ids of the tokens before it.
+        contents: For each gap a number that tells the text up to the next one.
         total_tokens: Tokens of the whole text.
         target_tokens: Size that passages aim at.
         heading_from: Gaps of this level and above are before a heading: sections may be smaller.
@@ -44,25 +44,24 @@ def choose_cuts(
     Returns:
         Indexes into the gaps, in order, beginning with 0.
     """
-    priority = _priorities(levels, contents, tokens_before)
+    priority = _priorities(levels, contents)
     near, nearest = max(target_tokens * 11 // 20, 1), max(target_tokens // 4, 1)
     reach = np.where(levels >= heading_from, nearest, near)
     chosen = _highest_within(tokens_before, priority, reach, total_tokens)
     return _part_long(chosen, tokens_before, levels, total_tokens, target_tokens)
 
 
-def _priorities(levels: Levels, contents: Positions, tokens_before: Positions) -> Mixed:
+def _priorities(levels: Levels, contents: Positions) -> Mixed:
     """Level first, then a number made of the units on both sides of the gap."""
-    sums = contents.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    sums += tokens_before.view(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
-    unit = np.zeros(sums.size + 1, np.uint64)
-    np.subtract(sums[1:], sums[:-1], out=unit[1:-1])
+    unit = contents.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     unit ^= unit >> np.uint64(29)
-    mixed = unit[:-1] * np.uint64(0xC2B2AE3D27D4EB4F) + unit[1:]
+    mixed = unit.copy()
+    mixed[1:] += unit[:-1] * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed ^= mixed >> np.uint64(31)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    result: Mixed = (levels.astype(np.uint64) << np.uint64(58)) | (mixed >> np.uint64(6))
-    return result
+    mixed >>= np.uint64(6)
+    mixed |= levels.astype(np.uint64) << np.uint64(58)
+    return mixed
 
 
 def _highest_within(

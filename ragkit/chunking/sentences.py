@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from ragkit.chunking.characters import Characters, Flags, Positions
+from ragkit.chunking.characters import WHITE, Characters, Flags, Positions
 from ragkit.chunking.lines import Lines
 
 __all__ = ["sentence_starts"]
@@ -19,6 +19,9 @@ _CLOSERS = "\"')]*_`»”’」』）】〉》"
 _BLANKS = " \t\xa0\u3000"
 # What no sentence begins with.
 _NOT_FIRST = "abcdefghijklmnopqrstuvwxyz,;:.!?)]}%&=+。，、；：！？）」』"
+# More than this is layout, and no sentence.
+_MOST_CLOSERS = 3
+_MOST_BLANKS = 4
 _ABBREVIATIONS = (
     "mr mrs ms dr prof st fig figs no nos vs etc al inc ltd co corp jr sr eq eqs sec ch vol pp ed"
     " eds cf ca approx dept est ref refs tab resp nr bzw usw str bd abb hrsg vgl sog jan feb mar"
@@ -33,32 +36,38 @@ def sentence_starts(characters: Characters, lines: Lines) -> Positions:
     Cautious: after initials, abbreviations and the number of a list item no sentence begins, nor
     with a small letter of ASCII.
     """
-    close = characters.codes.dtype != np.uint8
-    ends = characters.find_any(_SPACED_ENDS + _CLOSE_ENDS if close else _SPACED_ENDS)
-    if not ends.size:
-        return ends
+    ends, after = _ends(characters)
     last = characters.codes.size - 1
-    after = ends + 1
-    for _ in range(3):
-        inside = np.minimum(after, last)
-        after = np.where((after <= last) & characters.is_any(inside, _CLOSERS), after + 1, after)
-    kept = after <= last
-    if close:
-        kept &= characters.is_any(np.minimum(after, last), _BLANKS) | characters.is_any(
-            ends, _CLOSE_ENDS
-        )
-    else:
-        kept &= characters.codes[np.minimum(after, last)] == ord(" ")
-    ends, after = ends[kept], after[kept]
-    for _ in range(4):
-        blank = characters.is_any(np.minimum(after, last), _BLANKS)
-        after = np.where(blank, after + 1, after)
-    kept = after <= last
-    after = np.minimum(after, last)
-    kept &= ~characters.is_any(after, _NOT_FIRST + _BLANKS + "\r\n\x0b\x0c")
+    for _ in range(_MOST_BLANKS):
+        blank = characters.is_any(after, _BLANKS).nonzero()[0]
+        if not blank.size:
+            break
+        after[blank] += 1
+        np.minimum(after, last, out=after)
+    kept = ~characters.is_any(after, _NOT_FIRST + WHITE)
     ends, after = ends[kept], after[kept]
     kept = ~(_ends_an_abbreviation(characters, ends) | _ends_a_number(ends, lines))
     return after[kept]
+
+
+def _ends(characters: Characters) -> tuple[Positions, Positions]:
+    """Where signs that end a sentence stand, and what comes after them and closing quotes."""
+    ends = characters.find_any(_SPACED_ENDS + _CLOSE_ENDS)
+    ends = ends[: ends.searchsorted(characters.codes.size - 1)]
+    spaced = ends[characters.is_any(ends + 1, _BLANKS + _CLOSERS)]
+    if characters.codes.dtype != np.uint8:
+        close = characters.is_any(ends, _CLOSE_ENDS)
+        spaced = ends[close | characters.is_any(ends + 1, _BLANKS + _CLOSERS)]
+    after = spaced + 1
+    last = characters.codes.size - 1
+    for _ in range(_MOST_CLOSERS):
+        closer = characters.is_any(after, _CLOSERS).nonzero()[0]
+        if not closer.size:
+            break
+        after[closer] += 1
+        np.minimum(after, last, out=after)
+    kept = characters.is_any(after, _BLANKS) | characters.is_any(spaced, _CLOSE_ENDS)
+    return spaced[kept], after[kept]
 
 
 def _ends_a_number(ends: Positions, lines: Lines) -> Flags:
