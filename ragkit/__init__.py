@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ragkit.chunking import Chunker
     from ragkit.collection.asynchronous import AsyncCollection
     from ragkit.collection.collection import Collection
-    from ragkit.collection.collection import open_collection as open  # noqa: A004
+    from ragkit.collection.opening import open_collection as open  # noqa: A004
     from ragkit.config import Settings
     from ragkit.embedding.local import LocalEmbedder
     from ragkit.embedding.openrouter import OpenRouterEmbedder
@@ -73,7 +73,7 @@ _HOMES = {
     "Retriever": "ragkit.retrieval.retriever",
     "Settings": "ragkit.config",
     "VectorIndex": "ragkit.indexing.vectors",
-    "open": "ragkit.collection.collection",
+    "open": "ragkit.collection.opening",
     "read": "ragkit.reading",
 }
 

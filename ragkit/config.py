@@ -209,7 +209,8 @@ def _file_values(directory: Path) -> dict[str, object]:
 def _checked(path: Path, key: str, value: object) -> object:
     if key == "api_key":
         raise ConfigurationError(
-            f"{path} holds an api_key: keys belong in OPENROUTER_API_KEY or RAGKIT_API_KEY, not in files"
+            f"{path} holds an api_key: keys belong in OPENROUTER_API_KEY or RAGKIT_API_KEY,"
+            " not in files"
         )
     if key not in _FROM_FILE:
         raise ConfigurationError(

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from cli_runs import Shell, remote, write_documents
 from loopback import LoopbackServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Processes share what they compile, beside the tests' files and not beside the sources."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("pyc")))
+        yield
 
 
 @pytest.fixture
@@ -14,3 +24,23 @@ def embedding_server() -> Iterator[LoopbackServer]:
     with LoopbackServer() as server:
         yield server
     assert server.ledger.violations == []
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """A user beside a folder ``docs`` of three documents, with no collection."""
+    directory = tmp_path / "work"
+    write_documents(directory / "docs")
+    return Shell(directory=directory)
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """The same user after an index; the server is gone, so only words can be searched for."""
+    directory = tmp_path_factory.mktemp("cli") / "work"
+    write_documents(directory / "docs")
+    shell = Shell(directory=directory)
+    with LoopbackServer() as server:
+        done = shell.run("index", "docs", *remote(server.base_url))
+    assert (done.code, done.err) == (0, "")
+    return shell

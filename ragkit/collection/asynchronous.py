@@ -10,7 +10,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from ragkit.collection.collection import Collection, StrPath, open_collection
+from ragkit.collection.collection import Collection, StrPath
+from ragkit.collection.opening import open_collection
 from ragkit.config import Settings
 from ragkit.records import CollectionStatus, Context, Document, Hit, Passage, SyncPlan, SyncReport
 

@@ -299,7 +299,7 @@ def requests(changes: Iterable[ToRead], max_bytes: int) -> Iterator[ReadRequest]
     """What the workers are asked for these files."""
     for change in changes:
         yield ReadRequest(
-            path=os.fsencode(change.file.path),
+            path=os.fsencode(change.file.location),
             source=change.file.source,
             root=change.root,
             max_file_bytes=max_bytes,

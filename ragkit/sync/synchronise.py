@@ -142,14 +142,14 @@ class Synchroniser:
         return replace(report, seconds=time.monotonic() - started)
 
     def _files(self, scope: Scope, options: Options) -> Iterator[FoundFile | SkippedFile]:
-        own = Path(os.path.abspath(self.store.directory))  # noqa: PTH100
+        own = os.path.join(os.path.realpath(self.store.directory), "")  # noqa: PTH118
         for item in walk(
             scope.path,
             include=options.include,
             exclude=options.exclude,
             max_file_bytes=self.max_file_bytes,
         ):
-            inside = isinstance(item, FoundFile) and own in item.path.parents
+            inside = isinstance(item, FoundFile) and item.location.startswith(own)
             if scope.covers(item.source) and not inside:
                 yield item
 

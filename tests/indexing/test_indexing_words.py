@@ -76,7 +76,7 @@ def test_ranks_as_the_formula_says(
         among = index.rank(query, k, among=np.array(allowed, np.int64))
         asked = np.array(sorted(texts, reverse=True), np.int64)
         scores = index.scores(query, asked)
-    order = sorted(expected, key=lambda id_: (-round(expected[id_], 4), id_))
+    order = sorted(expected, key=lambda id_: (-round(expected[id_], 5), id_))
     assert ranking.ids.tolist() == order[:k]
     assert np.allclose(ranking.scores, [expected[id_] for id_ in order[:k]], rtol=1e-5)
     assert among.ids.tolist() == [id_ for id_ in order if id_ in allowed][:k]

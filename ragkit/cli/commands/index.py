@@ -162,7 +162,7 @@ def _plan(options: IndexOptions, directory: Path) -> int:
 
 
 def _open(options: IndexOptions, directory: Path, settings: Settings | None = None) -> Collection:
-    from ragkit.collection.collection import open_collection  # noqa: PLC0415
+    from ragkit.collection.opening import open_collection  # noqa: PLC0415
 
     return open_collection(
         directory,

@@ -66,7 +66,7 @@ def command() -> click.Command:
 def run(options: SearchOptions) -> int:
     """Search and print the hits."""
     from ragkit.cli.place import collection_directory, read_query  # noqa: PLC0415
-    from ragkit.collection.collection import open_collection  # noqa: PLC0415 - loads numpy
+    from ragkit.collection.opening import open_collection  # noqa: PLC0415 - loads numpy
 
     where = parse_where(options.where)
     query = read_query(options.query)

@@ -45,7 +45,7 @@ def command() -> click.Command:
 def run(options: StatusOptions) -> int:
     """Print the status."""
     from ragkit.cli.place import collection_directory  # noqa: PLC0415
-    from ragkit.collection.collection import open_collection  # noqa: PLC0415 - loads numpy
+    from ragkit.collection.opening import open_collection  # noqa: PLC0415 - loads numpy
 
     directory = collection_directory(options.collection)
     with open_collection(directory, create=False, read_only=True) as collection:
