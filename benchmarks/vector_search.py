@@ -1,4 +1,4 @@
-"""Exact search of one query, beside the speed of memory and FAISS in the same run.
+"""Exact search by both indexes, beside the speed of memory and bare FAISS in the same run.
 
     python benchmarks/vector_search.py [--rows 10000 100000] [--dimensions 384]
 
@@ -17,7 +17,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from ragkit.indexing.vectors import MatrixIndex
+from ragkit.indexing.vectors import MatrixIndex, VectorIndex
 
 Matrix = npt.NDArray[np.float32]
 
@@ -48,19 +48,26 @@ def compare(rows: int, dimensions: int, repeats: int) -> None:
     flat.add(matrix)
     places = np.arange(rows, dtype=np.int64)
     ours = MatrixIndex(ids=places, slots=places, matrix=matrix)
+    own = VectorIndex(dimensions)
+    own.add(places, matrix)
     for k in (10, 1000):
-        assert ours.rank(queries[0], k).ids[0] == flat.search(queries[:1], k)[1][0, 0]
+        nearest = ours.rank(queries[0], k).ids[0]
+        assert nearest == own.search(queries[0], k)[1][0, 0]
+        assert nearest == flat.search(queries[:1], k)[1][0, 0]
     single: dict[str, Callable[[int], object]] = {
         # Reads every byte once and writes none.
         "read all": lambda _: matrix.view(np.int64).max(),
         "numpy product": lambda i: matrix @ queries[i],
-        "ragkit rank, k=10": lambda i: ours.rank(queries[i], 10),
-        "ragkit rank, k=1000": lambda i: ours.rank(queries[i], 1000),
+        "MatrixIndex.rank, k=10": lambda i: ours.rank(queries[i], 10),
+        "MatrixIndex.rank, k=1000": lambda i: ours.rank(queries[i], 1000),
+        "VectorIndex.search, k=10": lambda i: own.search(queries[i], 10),
+        "VectorIndex.search, k=1000": lambda i: own.search(queries[i], 1000),
         "faiss IndexFlatIP, k=10": lambda i: flat.search(queries[i : i + 1], 10),
         "faiss IndexFlatIP, k=1000": lambda i: flat.search(queries[i : i + 1], 1000),
     }
     batch: dict[str, Callable[[int], object]] = {
-        "ragkit rank_many": lambda _: ours.rank_many(queries[:64], 10),
+        "MatrixIndex.rank_many": lambda _: ours.rank_many(queries[:64], 10),
+        "VectorIndex.search": lambda _: own.search(queries[:64], 10),
         "faiss IndexFlatIP": lambda _: flat.search(queries[:64], 10),
     }
     print(f"\n{rows:,} x {dimensions} float32, {matrix.nbytes / 1e6:,.0f} MB")

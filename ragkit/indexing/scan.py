@@ -1,9 +1,10 @@
 """Exact ranking by inner product, the same to the bit whatever the batch and the threads.
 
-A matrix product adds up in an order that depends on its shape, so that its last bits differ from
-batch to batch and even between equal rows. It is therefore used as a sieve only: every row that
-its rounding error leaves in question is scored again in float64, row by row, and the order goes by
-those scores. That costs 0.1 ms for 200 rows of 384, and makes ties by id mean something.
+A matrix product, numpy's or FAISS's, adds up in an order that depends on its shape, so that its
+last bits differ from batch to batch and even between equal rows. It is therefore used as a sieve
+only: every row that its rounding error leaves in question is scored again in float64, row by row,
+and the order goes by those scores. That costs 0.1 ms for 200 rows of 384, and makes ties by id mean
+something.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from ragkit.errors import CollectionDamaged
 from ragkit.indexing.seam import FloatMatrix, FloatVector, IdArray, Ranking
 
-__all__ = ["exact_scores", "rank_sieved", "sieve_error", "sieve_many"]
+__all__ = ["exact_scores", "rank_exactly", "rank_sieved", "sieve_error", "sieve_many"]
 
 # Floats in one block of gathered rows, of scores, or of a float64 copy: 32 MiB.
 _BLOCK_FLOATS = 8 * 2**20
@@ -126,12 +127,23 @@ def rank_sieved(
         some = rough[candidates]
         last = np.partition(some, len(some) - k)[len(some) - k]
         candidates = candidates[some >= last - doubt]
-    distinct, back = np.unique(rows[candidates], return_inverse=True)
+    best, scores = rank_exactly(ids[candidates], rows[candidates], k, matrix=matrix, query=query)
+    return Ranking(ids=best, scores=scores, lowest=float(lowest), highest=float(highest))
+
+
+def rank_exactly(
+    ids: IdArray, rows: IdArray, k: int, *, matrix: FloatMatrix, query: FloatVector
+) -> tuple[IdArray, FloatVector]:
+    """The k best of a few ids and their exact scores, best first, ties by id.
+
+    Args:
+        ids: int64 (n,), in any order.
+        rows: Row of the matrix for each id; a row that several share is scored once.
+        k: How many; 1 or more.
+        matrix: float32 (rows, d).
+        query: float32 (d,), unit length.
+    """
+    distinct, back = np.unique(rows, return_inverse=True)
     scores = exact_scores(matrix, distinct, query)[back]
-    order = np.lexsort((ids[candidates], -scores))[:k]
-    return Ranking(
-        ids=ids[candidates][order],
-        scores=scores[order],
-        lowest=float(lowest),
-        highest=float(highest),
-    )
+    order = np.lexsort((ids, -scores))[:k]
+    return ids[order], scores[order]

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragkit.errors import CollectionDamaged, InvalidArgument
-from ragkit.indexing.vectors import MatrixIndex, VectorIndex
+from ragkit.indexing.access import SharedAccess
+from ragkit.indexing.vectors import MatrixIndex, VectorIndex, unit_rows
 
 Matrix = npt.NDArray[np.float32]
 
@@ -135,6 +142,126 @@ def test_threads_see_whole_states() -> None:
             index.add(range(100, 3100), extra)
             index.remove(range(100, 3100))
     assert all(answer.result() for answer in answers)
+
+
+def test_the_cut_falls_among_equals() -> None:
+    """Where hundreds of equal vectors stand at the k-th place, those of the lowest ids are hits."""
+    rows = unit(21, 3000, 24)
+    rows[200:900] = rows[1]
+    ids = np.random.default_rng(22).permutation(9000)[:3000]
+    index = VectorIndex(24)
+    index.add(ids, rows)
+    index.remove(ids[::3])
+    truth = {int(ids[i]): rows[i] for i in range(3000) if i % 3}
+    query = (rows[1] + 0.01 * unit(23, 1, 24))[0]
+    query /= np.linalg.norm(query)
+    for k in (1, 7, 300, 700):
+        scores, found = index.search(query, k)
+        expected = brute_force(truth, query, k)
+        assert found[0].tolist() == [id_ for id_, _ in expected]
+        assert np.allclose(scores[0], [score for _, score in expected], atol=2e-7)
+
+
+def test_both_indexes_agree_whatever_the_batch() -> None:
+    """One query, a few and hundreds, over own vectors and over a matrix: the same to the bit."""
+    rows, queries = unit(24, 600, 384), unit(25, 350, 384)
+    rows[300:] = rows[:300]
+    order = np.random.default_rng(26).permutation(600)
+    index = VectorIndex(384)
+    index.add(order[:450], rows[order[:450]])
+    index.add(order[450:], rows[order[450:]])
+    places = np.arange(600, dtype=np.int64)
+    normal = unit_rows(rows, 384)
+    matrix = MatrixIndex(ids=places, slots=places, matrix=normal)
+    together = index.search(queries, 9)
+    ranked = matrix.rank_many(unit_rows(queries, 384), 9)
+    assert together[1].tobytes() == np.stack([ranking.ids for ranking in ranked]).tobytes()
+    assert together[0].tobytes() == np.stack([ranking.scores for ranking in ranked]).tobytes()
+    for size in (1, 30):
+        parts = [index.search(queries[i : i + size], 9) for i in range(0, 60, size)]
+        assert np.concatenate([part[0] for part in parts]).tobytes() == together[0][:60].tobytes()
+        assert np.concatenate([part[1] for part in parts]).tobytes() == together[1][:60].tobytes()
+
+
+def test_searches_beside_moving_rows() -> None:
+    """Removing the first rows, into whose places others move, disturbs no search under way."""
+    rows = unit(27, 4000, 8)
+    index = VectorIndex(8)
+    index.add(range(4000), rows)
+
+    def search(_: int) -> bool:
+        scores, ids = index.search(rows[3000:3030], 1)
+        return ids[:, 0].tolist() == list(range(3000, 3030)) and bool((scores > 0.999).all())
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(search, i) for i in range(60)]
+        for first in range(0, 3000, 100):
+            index.remove(range(first, first + 100))
+    assert all(answer.result() for answer in answers)
+    assert len(index) == 1000
+    assert index.search(rows[3500], 1)[1].tolist() == [[3500]]
+
+
+def test_a_writer_waits_for_readers_and_goes_before_later_ones() -> None:
+    """Two readers hold the lock together; then comes the writer who waited, then a third reader."""
+    access, order = SharedAccess(), list[str]()
+    both = threading.Barrier(3, timeout=10)
+
+    def read(name: str) -> None:
+        with access.shared():
+            if name == "early":
+                both.wait()
+                both.wait()
+            order.append(name)
+
+    def write() -> None:
+        with access.alone():
+            order.append("writer")
+
+    def started(call: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=call)
+        thread.start()
+        return thread
+
+    threads = [started(lambda: read("early")) for _ in range(2)]
+    both.wait()
+    threads.append(started(write))
+    while not access._waiting_writers:
+        time.sleep(0.001)
+    threads.append(started(lambda: read("late")))
+    both.wait()
+    for thread in threads:
+        thread.join(10)
+    assert order == ["early", "early", "writer", "late"]
+
+
+FORKING = """
+import os, signal, sys
+from ragkit.indexing.vectors import MatrixIndex, VectorIndex
+assert "faiss" not in sys.modules
+index = VectorIndex(64)
+import faiss, numpy
+threads = faiss.omp_get_max_threads()
+rows = numpy.random.default_rng(1).standard_normal((12_000, 64), dtype=numpy.float32)
+index.add(range(len(rows)), rows)
+index.search(rows[0], 5), index.search(rows[:2100], 5)
+assert faiss.omp_get_max_threads() == threads
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    index.search(rows[0], 5), index.search(rows[:2100], 5)
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_searches_too() -> None:
+    """FAISS is loaded by the first index only, keeps its threads setting, and survives a fork."""
+    # From Python 3.12 on forking warns wherever numpy has started its threads.
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 # --- the collection's matrix
