@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 __all__ = [
     "Block",
     "Change",
-    "CollectionStatus",
     "Citation",
+    "CollectionStatus",
     "Context",
     "Document",
     "Hit",
