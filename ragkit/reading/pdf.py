@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from ragkit.errors import DocumentSkipped, DocumentUnreadable
 from ragkit.reading.content import RawFile, Reading
+from ragkit.reading.pdf_content import ENCRYPTED, PdfContent
 from ragkit.reading.structure import Heading, nest_sections
 from ragkit.records import Document, Metadata
 
-__all__ = ["OutlineEntry", "PdfContent", "read_pdf"]
+__all__ = ["read_pdf"]
 
 PAGE_BREAK = "\n\f"
-ENCRYPTED = "encrypted: a password is needed"
 _MARK_WITHIN_BYTES = 1024
-_MOST_CHARACTERS = 50_000_000
 _LONGEST_TITLE = 300
 # Titles that a program wrote, not an author.
 _FILE_NAME = re.compile(
@@ -31,48 +29,6 @@ _NO_TITLE = frozenset(
     {"", "untitled", "untitled document", "(anonymous)", "anonymous", "title", "none"}
 )
 _NO_VALUE = frozenset({"", "anonymous", "unspecified", "unknown"})
-# PDFium marks the hyphen of a broken word by U+FFFE or U+0002.
-_BROKEN_WORD = re.compile("[\ufffe\x02]\r?\n?")
-_UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class OutlineEntry:
-    """A line of a PDF's outline: its rank from 1, its words, and the index of its page."""
-
-    level: int
-    title: str
-    page: int
-
-
-@dataclass(slots=True)
-class PdfContent:
-    """What a parser found: the text of each page, the outline in its order, the information."""
-
-    pages: list[str] = field(default_factory=list)
-    outline: list[OutlineEntry] = field(default_factory=list)
-    information: dict[str, str] = field(default_factory=dict)
-    unreadable_pages: int = 0
-    characters: int = 0
-
-    def add_page(self, text: str) -> None:
-        """Add the next page's text.
-
-        Raises:
-            DocumentUnreadable: The file holds more text than any document does.
-        """
-        self.characters += len(text)
-        if self.characters > _MOST_CHARACTERS:
-            raise DocumentUnreadable(
-                f"more than {_MOST_CHARACTERS // 1_000_000} million characters: likely a bomb"
-            )
-        self.pages.append(_cleaned(text))
-
-    @property
-    def has_text(self) -> bool:
-        """Whether any page has a word."""
-        return any(page for page in self.pages)
 
 
 def read_pdf(raw: RawFile) -> Reading:
@@ -141,11 +97,6 @@ def _content(data: bytes) -> PdfContent:
     if first is None or second.has_text:
         return second
     return first
-
-
-def _cleaned(text: str) -> str:
-    text = _BROKEN_WORD.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return _TRAILING.sub("", _UNWANTED.sub("", text)).strip("\n")
 
 
 def _starts(pages: list[str]) -> list[int]:

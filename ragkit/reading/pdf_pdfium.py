@@ -6,7 +6,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium_c
 
 from ragkit.errors import DocumentUnreadable
-from ragkit.reading.pdf import ENCRYPTED, OutlineEntry, PdfContent
+from ragkit.reading.pdf_content import ENCRYPTED, OutlineEntry, PdfContent
 
 __all__ = ["read_with_pdfium"]
 

@@ -11,7 +11,7 @@ import pypdf
 from pypdf.errors import PyPdfError
 
 from ragkit.errors import DocumentUnreadable
-from ragkit.reading.pdf import ENCRYPTED, OutlineEntry, PdfContent
+from ragkit.reading.pdf_content import ENCRYPTED, OutlineEntry, PdfContent
 
 __all__ = ["read_with_pypdf"]
 
