@@ -17,10 +17,12 @@ __all__ = [
     "CollectionStatus",
     "Context",
     "Document",
+    "DocumentSpending",
     "Hit",
     "Image",
     "JsonValue",
     "Metadata",
+    "ModelSpending",
     "Passage",
     "Section",
     "SyncPlan",
@@ -269,6 +271,7 @@ class SyncPlan:
         failed: (source, reason) of files that could not be read.
         skipped: (source, reason) of files that are not to be indexed.
         warnings: (source, remark).
+        basis: How sure tokens and price are, in words; empty for the embedded model.
     """
 
     added: int = 0
@@ -284,6 +287,7 @@ class SyncPlan:
     failed: tuple[tuple[str, str], ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +311,8 @@ class SyncReport:
         skipped: (source, reason) of files that are not to be indexed.
         warnings: (source, remark).
         stopped: Why the sync ended early (interrupted, budget, credit); None when it is complete.
+        saved_tokens: cl100k tokens of the reused passages.
+        saved_usd: Their price at what the model has cost so far; None when that is not known.
     """
 
     added: int = 0
@@ -325,6 +331,56 @@ class SyncReport:
     skipped: tuple[tuple[str, str], ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
     stopped: str | None = None
+    saved_tokens: int = 0
+    saved_usd: Decimal | None = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpending:
+    """What a collection's vectors of one model cost.
+
+    Attributes:
+        model: Its name.
+        runs: Syncs that embedded or reused.
+        tokens: Billed, or counted by the embedded model.
+        requests: Sent to a server.
+        cost_usd: Charged.
+        reused: Passages of those runs whose vector was there already.
+        saved_tokens: Their cl100k tokens.
+        saved_usd: Their price at what the model has cost so far; None when that is not known.
+    """
+
+    model: str
+    runs: int
+    tokens: int
+    requests: int
+    cost_usd: Decimal
+    reused: int = 0
+    saved_tokens: int = 0
+    saved_usd: Decimal | None = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentSpending:
+    """A document's part of what one sync spent; by its tokens where a request had several.
+
+    Attributes:
+        run: Number of the sync in the ledger.
+        model: Name of the model.
+        root: Name of the document's root; empty, with *source*, for what belongs to no document.
+        source: Path inside the root.
+        texts: Texts that were sent for it.
+        tokens: Its part of the tokens billed.
+        cost_usd: Its part of what was charged.
+    """
+
+    run: int
+    model: str
+    root: str
+    source: str
+    texts: int
+    tokens: int
+    cost_usd: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,6 +402,7 @@ class CollectionStatus:
         spent_usd: What its vectors cost so far.
         failed: (source, reason) of files that are not in it, or not whole.
         skipped: (source, reason) of files that are not to be in it.
+        spent: By model, with what the cache saved.
     """
 
     collection: str
@@ -361,3 +418,4 @@ class CollectionStatus:
     spent_usd: Decimal
     failed: tuple[tuple[str, str], ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    spent: tuple[ModelSpending, ...] = ()

@@ -9,7 +9,15 @@ from decimal import Decimal
 from ragkit.cli.looks import Looks, columns, inline
 from ragkit.records import SyncPlan, SyncReport
 
-__all__ = ["bytes_text", "dollars", "plan_text", "problem_lines", "report_text", "table"]
+__all__ = [
+    "bytes_text",
+    "dollars",
+    "plan_text",
+    "problem_lines",
+    "report_text",
+    "saved_text",
+    "table",
+]
 
 Problems = Sequence[tuple[str, str]]
 
@@ -38,6 +46,8 @@ def report_text(report: SyncReport, where: str, *, looks: Looks, verbose: bool) 
         lines.append(_row("tokens", f"{report.tokens:,}{sent}"))
     if report.cost_usd > 0:
         lines.append(_row("cost", dollars(report.cost_usd)))
+    if report.saved_tokens:
+        lines.append(_row("saved", saved_text(report.saved_tokens, report.saved_usd)))
     return "\n".join(lines + _all_problems(report, looks, verbose=verbose))
 
 
@@ -51,6 +61,8 @@ def plan_text(plan: SyncPlan, where: str, *, looks: Looks, verbose: bool) -> str
         lines.append(_row("tokens", f"{plan.tokens:,}"))
         price = "not known for this model" if plan.cost_usd is None else dollars(plan.cost_usd)
         lines.append(_row("cost", price))
+        if plan.basis:
+            lines.append(_row("", looks.dim(plan.basis)))
     shown = plan.changes if verbose else plan.changes[:20]
     for change in shown:
         came = f" (was {inline(change.previous)})" if change.previous else ""
@@ -113,6 +125,12 @@ def _row(label: str, value: str) -> str:
 
 def _many(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def saved_text(tokens: int, usd: Decimal | None) -> str:
+    """What need not be embedded again."""
+    price = f", {dollars(usd)}" if usd else ""
+    return f"{tokens:,} tokens{price}"
 
 
 def dollars(amount: Decimal) -> str:

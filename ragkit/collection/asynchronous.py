@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, TypeVar
 from ragkit.collection.collection import Collection, StrPath
 from ragkit.collection.opening import open_collection
 from ragkit.config import Settings
-from ragkit.records import CollectionStatus, Context, Document, Hit, Passage, SyncPlan, SyncReport
+from ragkit.records import (
+    CollectionStatus,
+    Context,
+    Document,
+    DocumentSpending,
+    Hit,
+    Passage,
+    SyncPlan,
+    SyncReport,
+)
 
 if TYPE_CHECKING:
     from ragkit.retrieval.excerpts import Format
@@ -204,6 +213,10 @@ class AsyncCollection:
     async def status(self) -> CollectionStatus:
         """As ``Collection.status``."""
         return await asyncio.to_thread(self.collection.status)
+
+    async def spending(self) -> list[DocumentSpending]:
+        """As ``Collection.spending``."""
+        return await asyncio.to_thread(self.collection.spending)
 
 
 async def _stoppable(work: Callable[[], T], stop: threading.Event) -> T:

@@ -21,7 +21,16 @@ from ragkit.collection.parts import Parts
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionError, InvalidArgument
-from ragkit.records import CollectionStatus, Context, Document, Hit, Passage, SyncPlan, SyncReport
+from ragkit.records import (
+    CollectionStatus,
+    Context,
+    Document,
+    DocumentSpending,
+    Hit,
+    Passage,
+    SyncPlan,
+    SyncReport,
+)
 from ragkit.retrieval.late import LateEmbedder
 from ragkit.storage.installation import installation_key
 from ragkit.storage.snapshot import Snapshot
@@ -286,7 +295,13 @@ class Collection:
                 spent_usd=sum((Decimal(row[3]) for row in snapshot.spent()), Decimal(0)),
                 failed=_reasons(snapshot, "failed"),
                 skipped=_reasons(snapshot, "skipped"),
+                spent=tuple(snapshot.spent_by_model()),
             )
+
+    def spending(self) -> list[DocumentSpending]:
+        """What each document cost in each sync, in the order (run, root, source)."""
+        with self._store.snapshot() as snapshot:
+            return snapshot.spent_by_document()
 
     # --- inside
 

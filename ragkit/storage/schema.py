@@ -106,7 +106,28 @@ def m001_initial(database: sqlite3.Connection) -> None:
         database.execute(statement)
 
 
-_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_initial,)
+def m002_ledger_of_documents(database: sqlite3.Connection) -> None:
+    """What each document cost in each run, our own count beside the bill, and what was reused."""
+    for column in ("counted", "reused", "reused_tokens"):
+        database.execute(f"ALTER TABLE ledger ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+    # Root and source are names and no references: what was spent stays spent when they go.
+    database.execute(
+        """CREATE TABLE spending (
+            run INTEGER NOT NULL REFERENCES ledger (run),
+            root TEXT NOT NULL,        -- '' with the source '' for what belongs to no document
+            source TEXT NOT NULL,
+            texts INTEGER NOT NULL,
+            tokens INTEGER NOT NULL,
+            cost_usd TEXT NOT NULL,
+            PRIMARY KEY (run, root, source)
+        ) WITHOUT ROWID"""
+    )
+
+
+_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    m001_initial,
+    m002_ledger_of_documents,
+)
 SCHEMA_VERSION = len(_MIGRATIONS)
 
 

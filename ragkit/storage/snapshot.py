@@ -12,7 +12,8 @@ from typing import TypeVar
 import numpy as np
 
 from ragkit.errors import AmbiguousSource, InvalidArgument, SourceNotFound
-from ragkit.records import Document
+from ragkit.records import Document, DocumentSpending, ModelSpending
+from ragkit.storage.ledger import Rate, rate_of, spending_by_document, spending_by_model
 from ragkit.storage.rows import (
     PASSAGE_COLUMNS,
     DocumentState,
@@ -222,6 +223,18 @@ class Snapshot:
         """(model, tokens, requests, cost_usd) of each run of the ledger."""
         query = "SELECT model, tokens, requests, cost_usd FROM ledger ORDER BY run"
         return self._connection.execute(query).fetchall()
+
+    def rate(self, model: str) -> Rate:
+        """What the earlier runs of a model say about its next one."""
+        return rate_of(self._connection, model)
+
+    def spent_by_model(self) -> list[ModelSpending]:
+        """Totals of each model, by name."""
+        return spending_by_model(self._connection)
+
+    def spent_by_document(self) -> list[DocumentSpending]:
+        """Each document's part of each run, in the order (run, root, source)."""
+        return spending_by_document(self._connection)
 
     def _alive(self, table: str) -> str:
         # The generation is our own integer, so that it may stand in the statement.

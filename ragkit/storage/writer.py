@@ -12,7 +12,6 @@ import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,6 +21,7 @@ import numpy.typing as npt
 from ragkit.errors import FingerprintMismatch
 from ragkit.records import Document, Passage
 from ragkit.storage.database import atomic
+from ragkit.storage.ledger import LedgerWriter, Share
 from ragkit.storage.matrix import MatrixWriter
 from ragkit.storage.rows import Problem, Root, checksum, document_values, passage_values
 from ragkit.storage.snapshot import Snapshot
@@ -75,7 +75,7 @@ class Writer:
         self.generation = snapshot.generation
         self._width = snapshot.setting("width", 0)
         self._matrix = MatrixWriter(directory, next_slot=snapshot.matrix_rows())
-        self._run: int | None = None
+        self._ledger = LedgerWriter(connection)
 
     def close(self) -> None:
         """Give back the files."""
@@ -133,6 +133,7 @@ class Writer:
         *,
         refused: Mapping[bytes, str],
         spent: tuple[str, int, int, Decimal],
+        shares: Sequence[Share] = (),
     ) -> dict[bytes, int]:
         """Store one answered batch durably, with what it cost, before anything else happens.
 
@@ -141,6 +142,7 @@ class Writer:
             vectors: float32, shape (len(keys), d), rows of unit length.
             refused: Reason for each text that the model will never take.
             spent: (model, tokens, requests, cost_usd) for the ledger.
+            shares: Of the documents that the texts belong to.
 
         Returns:
             The slot of each key.
@@ -151,7 +153,6 @@ class Writer:
                 f" {self._directory} has {self._width}: index into another collection with -c"
             )
         written = self._matrix.append(vectors) if len(keys) else []
-        model, tokens, requests, cost_usd = spent
         self._connection.execute("PRAGMA synchronous = FULL")
         with atomic(self._connection):
             self._connection.executemany(
@@ -164,25 +165,14 @@ class Writer:
             if not self._width and len(keys):
                 self._width = int(vectors.shape[1])
                 self._set({"width": self._width})
-            self._charge(model, len(keys), tokens, requests, cost_usd)
+            self._ledger.charge(spent, len(keys), shares)
         self._connection.execute("PRAGMA synchronous = NORMAL")
         return {key: slot for key, (slot, _) in zip(keys, written, strict=True)}
 
-    def _charge(self, model: str, texts: int, tokens: int, requests: int, cost: Decimal) -> None:
-        if self._run is None:
-            row = self._connection.execute(
-                "INSERT INTO ledger (started, model) VALUES (?, ?) RETURNING run",
-                (datetime.now(UTC).isoformat(timespec="seconds"), model),
-            ).fetchone()
-            self._run = row[0]
-        before = self._connection.execute(
-            "SELECT cost_usd FROM ledger WHERE run = ?", (self._run,)
-        ).fetchone()[0]
-        self._connection.execute(
-            """UPDATE ledger SET texts = texts + ?, tokens = tokens + ?, requests = requests + ?,
-            cost_usd = ? WHERE run = ?""",
-            (texts, tokens, requests, str(Decimal(before) + cost), self._run),
-        )
+    def save(self, model: str, passages: int, tokens: int) -> None:
+        """Note in the ledger the passages that needed no vector, with their cl100k tokens."""
+        with atomic(self._connection):
+            self._ledger.save(model, passages, tokens)
 
     # --- documents, staged
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,8 +21,10 @@ from ragkit.reading.messages import ReadReply, ReadRequest
 from ragkit.reading.pool import WorkerFailure, WorkerPool
 from ragkit.reading.registry import reader_version, reading_version
 from ragkit.records import Document, Passage
+from ragkit.storage.ledger import Share
 from ragkit.storage.rows import Problem, Root
 from ragkit.storage.writer import FileFacts, Writer
+from ragkit.sync.counting import PrefixedCounts
 from ragkit.sync.difference import ToRead
 from ragkit.sync.progress import Progress, ProgressListener
 from ragkit.sync.worker import CutReply, cut_passages
@@ -40,10 +42,22 @@ class Outcome:
     passages: int = 0
     embedded: int = 0
     reused: int = 0
+    reused_tokens: int = 0
     tokens: int = 0
     requests: int = 0
     cost_usd: Decimal = Decimal(0)
     problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """A text on its way, and the document that it is embedded for."""
+
+    key: bytes
+    text: str
+    passage: Passage
+    root: str
+    source: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +72,7 @@ class _Pending:
     slots: dict[bytes, int | None]
     missing: set[bytes]
     bought: int = 0
+    reused_tokens: int = 0
     bytes_told: int = 0
 
 
@@ -90,7 +105,8 @@ class Pipeline:
         self._listener = listener
         self._stop = stop
         self.outcome = Outcome()
-        self._in_flight: dict[int, bytes] = {}
+        self._in_flight: dict[int, _Sent] = {}
+        self._counts = PrefixedCounts(embedder.fingerprint.document_prompt)
         self._waiting: defaultdict[bytes, list[_Pending]] = defaultdict(list)
         self._progress = Progress(total_bytes=0)
 
@@ -120,10 +136,10 @@ class Pipeline:
             pending = self._accept(change, reply)
             if pending is None:
                 continue
-            for key, text in self._claim(pending):
-                self._in_flight[sent] = key
+            for item in self._claim(pending):
+                self._in_flight[sent] = item
                 sent += 1
-                yield text
+                yield item.text
                 if self._stop.is_set():
                     return
 
@@ -185,15 +201,25 @@ class Pipeline:
             )
         )
 
-    def _claim(self, pending: _Pending) -> Iterator[tuple[bytes, str]]:
+    def _claim(self, pending: _Pending) -> Iterator[_Sent]:
         """The texts of a document that nobody has a vector for, each of them once."""
         pending.slots = self._writer.known(pending.keys)
         pending.missing = set(pending.keys) - pending.slots.keys()
         new = []
         for passage, key in zip(pending.passages, pending.keys, strict=True):
             if key in pending.missing and key not in self._waiting:
-                new.append((key, embedded_text(pending.document.title, passage)))
+                new.append(
+                    _Sent(
+                        key=key,
+                        text=embedded_text(pending.document.title, passage),
+                        passage=passage,
+                        root=pending.change.root,
+                        source=pending.document.source,
+                    )
+                )
                 self._waiting[key] = []
+            else:
+                pending.reused_tokens += passage.tokens
         pending.bought = len(new)
         for key in pending.missing:
             self._waiting[key].append(pending)
@@ -204,8 +230,9 @@ class Pipeline:
     # --- from vectors to rows
 
     def _store(self, batch: EmbeddedBatch) -> None:
-        keys = [self._in_flight.pop(index) for index in batch.indexes]
-        refused = {self._in_flight.pop(index): reason for index, reason in batch.failed}
+        sent = [self._in_flight.pop(index) for index in batch.indexes]
+        keys = [item.key for item in sent]
+        refused = {self._in_flight.pop(index).key: reason for index, reason in batch.failed}
         slots = self._writer.add_vectors(
             keys,
             batch.vectors,
@@ -216,6 +243,7 @@ class Pipeline:
                 batch.requests,
                 batch.cost_usd,
             ),
+            shares=self._shares(sent, remote=batch.requests > 0),
         )
         self.outcome.embedded += len(keys)
         self.outcome.tokens += batch.tokens
@@ -231,6 +259,19 @@ class Pipeline:
                     self._advance_within(pending)
         self._tell()
 
+    def _shares(self, sent: Sequence[_Sent], *, remote: bool) -> list[Share]:
+        """What each document has of a batch; the embedded model's tokens are not counted again."""
+        texts: Counter[tuple[str, str]] = Counter()
+        counted: Counter[tuple[str, str]] = Counter()
+        for item in sent:
+            place = (item.root, item.source)
+            texts[place] += 1
+            counted[place] += self._counts.count(item.text, item.passage) if remote else 0
+        return [
+            Share(root=root, source=source, texts=number, counted=counted[root, source])
+            for (root, source), number in texts.items()
+        ]
+
     def _finish(self, pending: _Pending) -> None:
         change = pending.change
         slots = [pending.slots[key] for key in pending.keys]
@@ -244,6 +285,7 @@ class Pipeline:
         self._report_refusals(pending)
         self.outcome.passages += len(pending.passages)
         self.outcome.reused += len(pending.passages) - pending.bought
+        self.outcome.reused_tokens += pending.reused_tokens
         if change.kind == "added":
             self.outcome.added += 1
         else:

@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 
 from ragkit.chunking import CHUNKER_VERSION
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import BudgetSpent, EmbeddingError, OutOfCredit
+from ragkit.models.catalogue import LOCAL_MODELS
 from ragkit.reading.pool import WorkerPool
 from ragkit.reading.walk import FoundFile, SkippedFile, walk
 from ragkit.records import SyncReport
@@ -204,7 +206,8 @@ class _Run:
         # An error that let nothing through, such as a wrong key, changes nothing.
         if error is None or pipeline.outcome.added or pipeline.outcome.updated:
             self._commit(pipeline.outcome)
-        return _report(pipeline.outcome, difference, stopped=_why(stop, error)), error
+        report = _report(pipeline.outcome, difference, stopped=_why(stop, error))
+        return replace(report, saved_usd=self._saved_usd(pipeline.outcome)), error
 
     def _move(self, move: Move) -> None:
         state, file = move.state, move.file
@@ -218,7 +221,24 @@ class _Run:
         )
         self._writer.move_document(state.id, self._roots[move.root], file.source, facts)
 
+    def _saved_usd(self, outcome: Outcome) -> Decimal | None:
+        """The price of what was reused, as the ledger knows it of this run and those before."""
+        if not outcome.reused_tokens:
+            return Decimal(0)
+        model = self._synchroniser.embedder.fingerprint.model
+        if model in LOCAL_MODELS:
+            return Decimal(0)
+        rate = self._writer.snapshot().rate(model)
+        if rate.usd_per_token is None:
+            return None
+        # Without enough of a history our own count is the best guess at what would be billed.
+        return rate.usd_per_token * outcome.reused_tokens * (rate.billed_per_counted or 1)
+
     def _commit(self, outcome: Outcome) -> None:
+        if outcome.reused:
+            self._writer.save(
+                self._synchroniser.embedder.fingerprint.model, outcome.reused, outcome.reused_tokens
+            )
         sealed = self._writer.seal()
         settings: dict[str, object] = {}
         previous = self._writer.snapshot().setting("words", "")
@@ -284,6 +304,7 @@ def _report(
         tokens=outcome.tokens,
         requests=outcome.requests,
         cost_usd=outcome.cost_usd,
+        saved_tokens=outcome.reused_tokens,
         seconds=seconds,
         failed=_lines(problems, "failed"),
         skipped=_lines(problems, "skipped"),

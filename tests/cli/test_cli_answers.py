@@ -22,6 +22,7 @@ HIT_FIELDS = ["rank", "score", "relevance", "scores", "root", "source", "title",
 HIT_FIELDS += ["page", "line", "start", "end", "text", "metadata"]
 STATUS_FIELDS = ["collection", "model", "dimensions", "roots", "documents", "passages"]
 STATUS_FIELDS += ["vectors", "bytes", "generation", "measured_recall", "spent_usd", "failed"]
+STATUS_FIELDS += ["spent"]
 
 
 def test_search_prints_hits(indexed: Shell) -> None:
@@ -155,6 +156,7 @@ def test_status(indexed: Shell) -> None:
     assert (status["documents"], status["model"]) == (len(DOCUMENTS), "test/small")
     assert (status["generation"], status["measured_recall"]) == (1, 1.0)
     assert status["spent_usd"] > 0
+    assert [item["cost_usd"] for item in status["spent"]] == [status["spent_usd"]]
     people = indexed.run("status").out
     assert f"  model       test/small ({status['dimensions']} dimensions)\n" in people
     assert f"  root docs   {indexed.directory}/docs\n" in people

@@ -109,6 +109,28 @@ def test_every_vector_belongs_to_its_text(
     assert remote.status().spent_usd == report.cost_usd
 
 
+def test_every_document_knows_what_it_cost(remote: ragkit.Collection, docs: Path) -> None:
+    """The ledger's rows per document add up to the run, and an untouched text is bought once."""
+    report = remote.sync(docs)
+    rows = remote.spending()
+    assert [(row.run, row.model, row.root, row.source) for row in rows] == [
+        (1, MODEL, "docs", name) for name in ("a.md", "b.md", "c.txt")
+    ]
+    assert sum(row.tokens for row in rows) == report.tokens
+    assert sum(row.cost_usd for row in rows) == report.cost_usd
+    assert sum(row.texts for row in rows) == report.embedded
+    write(docs / "a.md", "apples", edited=2)
+    again = remote.sync(docs)
+    assert again.reused > 0
+    assert again.saved_tokens > 0
+    assert again.saved_usd
+    assert 0 < again.saved_usd < report.cost_usd
+    assert [row.source for row in remote.spending() if row.run == 2] == ["a.md"]
+    (total,) = remote.status().spent
+    assert (total.runs, total.tokens) == (2, report.tokens + again.tokens)
+    assert (total.reused, total.saved_tokens) == (again.reused, again.saved_tokens)
+
+
 def test_spans_hold(remote: ragkit.Collection, docs: Path) -> None:
     """A passage is exactly its span of the document, and every word is in one."""
     remote.sync(docs)

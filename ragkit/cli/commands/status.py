@@ -12,7 +12,7 @@ from ragkit.cli.output import jsonable, out_looks, write_json, write_text
 
 if TYPE_CHECKING:
     from ragkit.cli.looks import Looks
-    from ragkit.records import CollectionStatus
+    from ragkit.records import CollectionStatus, ModelSpending
 
 __all__ = ["StatusOptions", "command", "run", "status_text"]
 
@@ -60,6 +60,15 @@ def run(options: StatusOptions) -> int:
     return 0
 
 
+def _spent(item: ModelSpending) -> str:
+    from ragkit.cli.report import dollars, saved_text  # noqa: PLC0415
+
+    said = f"{dollars(item.cost_usd)} for {item.tokens:,} tokens"
+    if item.saved_tokens:
+        said += f"; saved {saved_text(item.saved_tokens, item.saved_usd)}"
+    return said
+
+
 def status_text(status: CollectionStatus, *, looks: Looks, verbose: bool) -> str:
     """The status as people read it."""
     from ragkit.cli.looks import inline  # noqa: PLC0415
@@ -76,6 +85,7 @@ def status_text(status: CollectionStatus, *, looks: Looks, verbose: bool) -> str
         ("generation", f"{status.generation:,}"),
         ("recall", f"{status.measured_recall:.3f} of exact search"),
         ("spent", dollars(status.spent_usd)),
+        *(("", f"{inline(item.model)}: {_spent(item)}") for item in status.spent),
     ]
     lines = [looks.bold(inline(status.collection)), *table(rows)]
     for kind, problems in (("failed", status.failed), ("skipped", status.skipped)):
