@@ -29,11 +29,13 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from loopback_faults import FAULTS, PAGE, Fault, error_body, spoil
-from loopback_models import MODELS, Model, encoded, listing, tokens_of, vector_of
+from loopback_inquiries import Inquiries, answer_question
+from loopback_models import MODELS, Model, encoded, tokens_of, vector_of
 
 __all__ = [
     "FAULTS",
     "Fault",
+    "Inquiries",
     "Ledger",
     "LoopbackServer",
     "Model",
@@ -118,6 +120,7 @@ class LoopbackServer:
         ledger: What was asked and answered.
         quirks: How it deviates, to be changed at will.
         faults: Fault by number of the embeddings request, from 1.
+        inquiries: How it answers GET, to be changed at will, and what was asked.
         refused_words: A text with one of these is refused with 400, unnamed.
     """
 
@@ -125,6 +128,7 @@ class LoopbackServer:
         self.key = key
         self.ledger = Ledger()
         self.quirks = Quirks()
+        self.inquiries = Inquiries()
         self.faults: dict[int, Fault] = {}
         self.always: Fault | None = None
         self.credit_usd: Decimal | None = None
@@ -196,12 +200,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/ledger":
             self._answer(200, json.dumps(self.server.loopback.ledger.as_json()).encode())
-        elif self.path == "/api/v1/embeddings/models":
-            self._answer(200, json.dumps({"data": [listing(name) for name in MODELS]}).encode())
         elif self.path == "/api/v1/embeddings":
             self._answer(405, error_body(405, "Method Not Allowed"))
         else:
-            self._answer(404, PAGE, {"Content-Type": "text/html"})
+            sent = {name.lower(): value for name, value in self.headers.items()}
+            status, body, headers = answer_question(self.server.loopback, self.path, sent)
+            self._answer(status, body, headers)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))

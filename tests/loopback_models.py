@@ -100,11 +100,14 @@ def encoded(vector: array[float], encoding: str) -> list[float] | str:
 def listing(name: str) -> dict[str, object]:
     """The model as ``GET /embeddings/models`` describes it."""
     model = MODELS[name]
+    output = "embeddings" if model.embeds else "text"
     return {
         "id": name,
+        "canonical_slug": name,
         "name": name,
+        "expiration_date": None,
         "context_length": model.max_text_tokens,
-        "architecture": {"input_modalities": ["text"], "output_modalities": ["embeddings"]},
+        "architecture": {"input_modalities": ["text"], "output_modalities": [output]},
         "pricing": {"prompt": str(model.usd_per_token), "completion": "0"},
         "supported_parameters": [],
     }

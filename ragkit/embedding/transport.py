@@ -24,6 +24,8 @@ _CONNECT_TIMEOUT_S: Final = 10.0
 # 4096 numbers of 25 characters, twice over; a body beyond that is no answer.
 _LARGEST_VECTOR_BYTES: Final = 262_144
 _LARGEST_REST_BYTES: Final = 1_048_576
+# A thousand models of 8 kB each, twice over.
+_LARGEST_LISTING_BYTES: Final = 16_777_216
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,18 +63,28 @@ class Transport:
             body: JSON.
             expected: How many vectors the reply may hold, which bounds its size.
         """
+        most_bytes = _LARGEST_REST_BYTES + expected * _LARGEST_VECTOR_BYTES
+        return self._asked("POST", path, body, most_bytes)
+
+    def get(self, path: str) -> RawReply | NoReply | BadReply:
+        """Ask for what the server tells of itself; the path may end in a query."""
+        return self._asked("GET", path, None, _LARGEST_LISTING_BYTES)
+
+    def _asked(
+        self, method: str, path: str, body: bytes | None, most_bytes: int
+    ) -> RawReply | NoReply | BadReply:
         try:
-            return self._exchange(
-                path, body, _LARGEST_REST_BYTES + expected * _LARGEST_VECTOR_BYTES
-            )
+            return self._exchange(method, path, body, most_bytes)
         except httpx.DecodingError as error:
             return BadReply(reason=f"a reply that cannot be uncompressed ({_words(error)})")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return self._no_reply(error)
 
-    def _exchange(self, path: str, body: bytes, most_bytes: int) -> RawReply | NoReply | BadReply:
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, most_bytes: int
+    ) -> RawReply | NoReply | BadReply:
         ends_at_s = time.monotonic() + self._timeout_s
-        with self._opened().stream("POST", self._base_url + path, content=body) as response:
+        with self._opened().stream(method, self._base_url + path, content=body) as response:
             parts: list[bytes] = []
             size_bytes = 0
             for part in response.iter_bytes():

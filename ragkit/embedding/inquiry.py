@@ -1,0 +1,116 @@
+"""Single questions to a server: a few attempts, no stream, and one error for each way to fail.
+
+``policy`` decides for thousands of requests that a run cannot do without. What is asked here
+somebody waits for at a terminal, so it gives up after seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+from ragkit.embedding.complaints import Target
+from ragkit.embedding.failures import (
+    BadReply,
+    NoReply,
+    ServerError,
+    decoded,
+    excerpt,
+    holds_error,
+    server_error,
+)
+from ragkit.embedding.transport import RawReply, Transport
+from ragkit.errors import EmbeddingError, MalformedReply
+
+__all__ = ["Failure", "error_of", "get_json", "patiently"]
+
+Failure = ServerError | BadReply | NoReply
+T = TypeVar("T")
+
+_ATTEMPTS: Final = 3
+_FIRST_WAIT_S: Final = 0.5
+_LONGEST_WAIT_S: Final = 5.0
+_PASSING: Final = frozenset({408, 409, 424, 425, 429, 500, 502, 503, 504, 524, 529})
+
+
+def patiently(ask: Callable[[], T | Failure]) -> T | Failure:
+    """The first answer of a few attempts; failures that time does not heal come back at once."""
+    for attempt in range(1, _ATTEMPTS):
+        answer = ask()
+        if not isinstance(answer, Failure) or not _passes(answer):
+            return answer
+        time.sleep(_wait_s(answer, attempt))
+    return ask()
+
+
+def get_json(transport: Transport, path: str) -> Mapping[str, object] | list[object] | Failure:
+    """The JSON that a GET gives, after a few attempts."""
+    return patiently(lambda: _document(transport.get(path)))
+
+
+def error_of(failure: Failure, target: Target) -> EmbeddingError:
+    """What a failure is called when it is final."""
+    match failure:
+        case NoReply(kind="invalid"):
+            return target.unsendable(failure.reason)
+        case NoReply():
+            return target.gave_up(_ATTEMPTS if _passes(failure) else 1, failure.reason)
+        case BadReply():
+            return MalformedReply(
+                f"{target.url} gave no usable answer ({failure.reason}): check that the base URL "
+                "is that of an OpenAI-compatible API"
+            )
+    if failure.status in _PASSING or failure.status >= 500:
+        return target.gave_up(_ATTEMPTS, f"{failure.status}: {failure.message}")
+    worded = {
+        401: target.forbidden,
+        402: target.no_credit,
+        403: target.forbidden,
+        404: target.unavailable,
+        405: target.unavailable,
+    }
+    return worded.get(failure.status, target.rejected)(failure)
+
+
+def _document(
+    reply: RawReply | NoReply | BadReply,
+) -> Mapping[str, object] | list[object] | Failure:
+    if not isinstance(reply, RawReply):
+        return reply
+    document = decoded(reply.body)
+    if reply.status != 200 or (isinstance(document, dict) and holds_error(document)):
+        return server_error(reply.status, reply.headers, document, reply.body)
+    if isinstance(document, (dict, list)):
+        return document
+    is_page = reply.body.lstrip()[:1] == b"<"
+    said = excerpt(reply.body)
+    return BadReply(reason=f"no JSON but {said!r}" if said else "an empty body", is_page=is_page)
+
+
+def _passes(failure: Failure) -> bool:
+    match failure:
+        case ServerError():
+            if failure.retryable is not None:
+                return failure.retryable
+            return failure.in_reply or failure.status in _PASSING
+        case NoReply():
+            # A server that is not there is not there a second later either.
+            return failure.kind in ("timeout", "broken")
+    return not failure.is_page
+
+
+def _wait_s(failure: Failure, attempt: int) -> float:
+    stated = failure.retry_after_s if isinstance(failure, ServerError) else None
+    if stated is None and isinstance(failure, ServerError):
+        stated = _header_s(failure.headers)
+    wait_s: float = _FIRST_WAIT_S * 2 ** (attempt - 1) if stated is None else stated
+    return min(wait_s, _LONGEST_WAIT_S)
+
+
+def _header_s(headers: Mapping[str, str]) -> float | None:
+    for name, factor in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "")
+        if value.isascii() and value.replace(".", "", 1).isdigit():
+            return float(value) * factor
+    return None
