@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ragkit.chunking.recipe import embedded_text, prefix_bound
+from ragkit.chunking.recipe import LARGEST_PREFIX_BYTES, embedded_text, prefix_bound
 from ragkit.errors import InvalidArgument
 from ragkit.models.tokens import BoundCounter, BytePairCounter, TokenCounter, count_tokens
 from ragkit.records import Passage
@@ -65,7 +65,7 @@ class HardLimit:
         """Whether the longest passage with the longest prefix would still fit."""
         if not self.exact_cl100k or not passages:
             return not passages
-        before = prefix_bound(title or "?", ()) + 4 * len(self.prompt) + _MARKS
+        before = LARGEST_PREFIX_BYTES + 4 * len(self.prompt) + _MARKS
         tokens = max([passage.tokens for passage in passages])
         characters = max([len(passage.text) for passage in passages])
         return before + max(tokens, characters / CHARACTERS_PER_TOKEN) <= self.max_tokens

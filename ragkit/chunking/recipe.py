@@ -22,6 +22,8 @@ _PREFIX_TO_TEXT = 3
 # A token of a rough count: up to eight letters of ASCII, three digits, or any other character.
 _ROUGH_TOKEN = re.compile(r"[a-zA-Z]{1,8}|[0-9]{1,3}|\S")
 _MOST_BYTES_PER_TOKEN = 12
+# Bytes of the largest prefix and its line end.
+LARGEST_PREFIX_BYTES = PREFIX_TOKENS * _MOST_BYTES_PER_TOKEN + 1
 _BETWEEN = " > "
 _LONGEST_FRONT_MATTER = 1 << 16
 _LONGEST_HEADING = 300
@@ -79,7 +81,12 @@ def front_matter_end(text: str) -> int:
 
 def prefix_bound(document_title: str | None, headings: Sequence[str]) -> int:
     """Bytes that the prefix and its line end cannot pass, whatever the passage shows."""
-    return PREFIX_TOKENS * _MOST_BYTES_PER_TOKEN + 1 if document_title or headings else 0
+    if not document_title and not headings:
+        return 0
+    parts = "".join([document_title or "", *headings])
+    if not parts.isascii():
+        return LARGEST_PREFIX_BYTES
+    return min(LARGEST_PREFIX_BYTES, len(parts) + len(_BETWEEN) * (1 + len(headings)))
 
 
 def _prefix(document_title: str | None, headings: Sequence[str], text: str) -> str:

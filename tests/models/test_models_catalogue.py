@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ragkit.config import DEFAULT_MODEL
 from ragkit.errors import ConfigurationError, UnknownModel
 from ragkit.models.catalogue import LOCAL_MODELS, fingerprint, profile
-from ragkit.models.wordpiece import WordPieceCounter, encode, minilm_file
+from ragkit.models.wordpiece import UNKNOWN_ID, WordPieceCounter, encode, minilm_file
 
 # As ragkit/models/recipe/make_minilm.py prints them.
 SUMS = {
@@ -198,3 +198,23 @@ def test_counts_bound_the_pieces(texts: list[str]) -> None:
 def test_unknown_runs_count_by_their_bytes(text: str, count: int) -> None:
     """One unbroken megabyte is one piece to the model, and must not pass for one."""
     assert WordPieceCounter().count([text]) == [count]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                ["word", "Tokenizer", "x9", " ", "\n", "\t", "[UNK]", "'s", "ß", "字", "の", "\u0301",
+                 "\x00", "\x0c", "\x1c", "\x85", "\xa0", "\u2028", "İ", "😀", "\ud800", "a" * 101]
+            ),
+            st.characters(),
+        ),
+        max_size=20,
+    ).map("".join)
+)  # fmt: skip
+def test_pieces_counted_by_words_are_those_of_the_whole(text: str) -> None:
+    """The memo of words gives the tokenizer's own number on any text without unknown pieces."""
+    (pieces,) = encode([text])
+    if UNKNOWN_ID not in pieces:
+        assert WordPieceCounter().count([text]) == [len(pieces)]
