@@ -16,18 +16,23 @@ class Budget:
     """A hard limit on what a run spends, shared by all calls and threads of that run.
 
     Money is reserved before a request is sent and settled when it is answered, so that requests in
-    flight count. Prices are learnt from what the server charges: until the first answer only one
-    request of one text is let through.
+    flight count. With a price, a request reserves a token for each of its bytes, which no tokenizer
+    passes: four times what prose costs, given back with the answer. Without one, prices are learnt
+    from what the server charges: until the first answer only one request of one text is let
+    through, and what the limit holds is then as good as what was learnt.
 
     Args:
-        max_cost_usd: Most that may be spent.
+        max_cost_usd: Most that may be spent. 0 lets models through whose price is 0, and no others.
+        usd_per_token: What the server's list says; None where nothing is known.
     """
 
-    def __init__(self, max_cost_usd: Decimal) -> None:
+    def __init__(self, max_cost_usd: Decimal, *, usd_per_token: Decimal | None = None) -> None:
         self.max_cost_usd = max_cost_usd
+        self.usd_per_token = usd_per_token
         self._spent_usd = Decimal(0)
         self._promised_usd = Decimal(0)
-        self._usd_per_byte: Decimal | None = None
+        self._learnt_usd_per_byte: Decimal | None = None
+        self._in_flight = 0
         self._lock = threading.Lock()
 
     @property
@@ -37,13 +42,13 @@ class Budget:
 
     @property
     def knows_price(self) -> bool:
-        """Whether a request was charged yet."""
-        return self._usd_per_byte is not None
+        """Whether the server's list states one, or a request was charged yet."""
+        return self.usd_per_token is not None or self._learnt_usd_per_byte is not None
 
     @property
     def has_promises(self) -> bool:
         """Whether requests are in flight whose cost is not known yet."""
-        return self._promised_usd > 0
+        return self._in_flight > 0
 
     def reserve(self, size_bytes: int) -> Decimal | None:
         """The money put aside for a request of so many bytes of text; None if there is not enough.
@@ -52,22 +57,41 @@ class Budget:
         """
         with self._lock:
             left = self.max_cost_usd - self._spent_usd - self._promised_usd
-            if self._usd_per_byte is None:
-                promised = left
-                if left <= 0:
-                    return None
-            else:
-                promised = self._usd_per_byte * size_bytes * _MARGIN
-                if promised > left:
-                    return None
+            price = self._usd_per_byte()
+            promised = left if price is None else price * size_bytes
+            if promised > left or (price is None and left <= 0):
+                return None
             self._promised_usd += promised
+            self._in_flight += 1
             return promised
 
     def settle(self, promised: Decimal, charged: Decimal, size_bytes: int) -> None:
         """Replace a reservation by what was charged; 0 for a request that was not answered."""
         with self._lock:
             self._promised_usd -= promised
+            self._in_flight -= 1
             self._spent_usd += charged
             if size_bytes:
                 price = charged / size_bytes
-                self._usd_per_byte = max(self._usd_per_byte or Decimal(0), price)
+                self._learnt_usd_per_byte = max(self._learnt_usd_per_byte or Decimal(0), price)
+
+    def listed_cost(self, tokens: int | None, size_bytes: int) -> Decimal | None:
+        """What an answer that states no cost is counted as; None without a price.
+
+        Args:
+            tokens: That the server billed; None where it does not say, which counts as the most.
+            size_bytes: Of the texts.
+        """
+        if self.usd_per_token is None:
+            return None
+        return self.usd_per_token * (size_bytes if tokens is None else tokens)
+
+    def _usd_per_byte(self) -> Decimal | None:
+        learnt = self._learnt_usd_per_byte
+        if self.usd_per_token is None:
+            return None if learnt is None else learnt * _MARGIN
+        # The list may name the cheapest of several routes; the bound has room for one that is
+        # four times as dear, and beyond that the bill is believed.
+        if learnt is not None and learnt > self.usd_per_token:
+            return learnt * _MARGIN
+        return self.usd_per_token

@@ -38,7 +38,7 @@ from ragkit.embedding.seam import EmbeddedBatch
 from ragkit.embedding.transport import RawReply, Transport
 from ragkit.embedding.width import WidthElection
 from ragkit.embedding.wire import Reply, RequestForm, build_request, parse_reply
-from ragkit.errors import BudgetSpent, ConfigurationError, RagkitError
+from ragkit.errors import BudgetSpent, RagkitError
 
 __all__ = ["Server", "Stream"]
 
@@ -178,9 +178,14 @@ class Stream:
         return not self._exhausted and taken < self._server.pace.at_once
 
     def _out_of_budget(self, job: Job, budget: Budget) -> None:
+        alone = not self._in_flight and not budget.has_promises
+        if alone and len(job.entries) > 1:
+            # What is left may still pay for fewer texts: their true price is below the promise.
+            self._again[:0] = job.parts((len(job.entries) + 1) // 2, keep_failures=True)
+            return
         self._again.insert(0, job)
         self._short_of_money = True
-        if not self._in_flight and not budget.has_promises:
+        if alone:
             self._stop = BudgetSpent(
                 f"stopped before passing max_cost_usd={budget.max_cost_usd} (spent "
                 f"{budget.spent_usd}): raise it and run again to continue"
@@ -269,13 +274,17 @@ class Stream:
             job.bill.tokens += outcome.tokens or 0
             job.bill.cost_usd += charged
         if self._budget is not None:
-            answered = isinstance(outcome, Reply)
-            self._budget.settle(job.promised_usd, charged, job.size_bytes if answered else 0)
-            if isinstance(outcome, Reply) and outcome.cost_usd is None and self._stop is None:
-                self._stop = ConfigurationError(
-                    f"max_cost_usd cannot be kept: {self._server.policy.target.url} does not say "
-                    "what it charges; leave it out and watch the cost there"
-                )
+            answered_bytes = 0
+            if isinstance(outcome, Reply):
+                answered_bytes = job.size_bytes
+                charged = self._counted_as(outcome, answered_bytes, self._budget)
+            self._budget.settle(job.promised_usd, charged, answered_bytes)
+
+    def _counted_as(self, reply: Reply, size_bytes: int, budget: Budget) -> Decimal:
+        listed = budget.listed_cost(reply.tokens, size_bytes)
+        if reply.cost_usd is None and listed is None and self._stop is None:
+            self._stop = self._server.policy.target.states_no_cost()
+        return reply.cost_usd if reply.cost_usd is not None else listed or Decimal(0)
 
     def _answered(self, job: Job, reply: Reply) -> EmbeddedBatch:
         failed, self._suspects = tuple(self._suspects), []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ragkit.embedding.failures import BadReply, ServerError
 from ragkit.errors import (
     AuthenticationFailed,
+    ConfigurationError,
     EmbeddingError,
     MalformedReply,
     ModelUnavailable,
@@ -73,6 +74,13 @@ class Target:
         return MalformedReply(
             f"{self.url} gave no usable vectors for {self.model} ({reply.reason}): check that the "
             "base URL is that of an embeddings API"
+        )
+
+    def states_no_cost(self) -> ConfigurationError:
+        """A budget at a server whose bills nobody can read."""
+        return ConfigurationError(
+            f"max_cost_usd cannot be kept: {self.url} does not say what it charges; leave it out "
+            "and watch the cost there"
         )
 
     def unsendable(self, reason: str) -> EmbeddingError:

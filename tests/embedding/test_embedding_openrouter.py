@@ -446,6 +446,57 @@ def test_a_budget_is_never_passed_and_counts_what_is_in_flight(
     assert not budget.has_promises
 
 
+@pytest.mark.parametrize("share", ["0.02", "0.5", "1.01"])
+def test_a_budget_with_a_price_is_spent_to_the_last_texts(
+    embedding_server: LoopbackServer, share: str
+) -> None:
+    """With the listed price no request is sent to learn it, and what is left pays for fewer."""
+    embedding_server.quirks.latency_s = 0.005
+    texts = [f"passage {number:04d} about pumps and what they move" for number in range(800)]
+    price = MODELS["test/small"].usd_per_token
+    whole = sum(map(tokens_of, texts)) * price
+    limit = whole * Decimal(share)
+    budget = Budget(limit, usd_per_token=price)
+    with embedder(embedding_server) as client:
+        batches, error = gather(client.with_budget(budget).embed(texts, role="document"))
+    ledger = embedding_server.ledger
+    assert ledger.cost_usd == budget.spent_usd <= limit
+    assert limit - ledger.cost_usd < price * (len(texts[0]) + 3) or error is None
+    assert isinstance(error, BudgetSpent) or share == "1.01"
+    assert len(rows_of(batches)) == sum(ledger.answered.values())
+    assert max(ledger.answered.values()) == 1
+    assert ledger.requests[0].inputs > 1
+
+
+def test_a_budget_of_nothing_lets_free_models_run(embedding_server: LoopbackServer) -> None:
+    """max_cost_usd=0 stops nothing whose listed price is 0, and everything else."""
+    free = "nvidia/nemotron-3-embed-1b:free"
+    budget = Budget(Decimal(0), usd_per_token=Decimal(0))
+    with embedder(embedding_server, model=free) as client:
+        rows = client.with_budget(budget).embed_documents(TEXTS[:10])
+    assert rows.shape == (10, 2048)
+    assert not budget.spent_usd
+    assert not embedding_server.ledger.cost_usd
+
+
+def test_a_list_that_says_free_is_not_believed_twice(embedding_server: LoopbackServer) -> None:
+    """A model that is listed as free and charges all the same is stopped by its first bill."""
+    budget = Budget(Decimal(0), usd_per_token=Decimal(0))
+    with embedder(embedding_server, concurrency=1) as client:
+        _, error = gather(client.with_budget(budget).embed(TEXTS * 4, role="document"))
+    assert isinstance(error, BudgetSpent)
+    assert len(embedding_server.ledger.requests) == 1
+
+
+def test_a_listed_price_stands_in_for_a_missing_bill(embedding_server: LoopbackServer) -> None:
+    """A server that states tokens and no cost is counted at its listed price."""
+    embedding_server.quirks.omits_cost = True
+    budget = Budget(Decimal(1), usd_per_token=Decimal("0.001"))
+    with embedder(embedding_server) as client:
+        client.with_budget(budget).embed_documents(TEXTS[:10])
+    assert budget.spent_usd == sum(map(tokens_of, TEXTS[:10])) * Decimal("0.001")
+
+
 def test_a_budget_without_prices_is_refused(embedding_server: LoopbackServer) -> None:
     """A limit that cannot be kept is an error after the first answer, and not forgotten."""
     embedding_server.quirks.omits_cost = True
