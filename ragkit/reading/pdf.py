@@ -12,23 +12,16 @@ from collections.abc import Iterator
 from ragkit.errors import DocumentSkipped, DocumentUnreadable
 from ragkit.reading.content import RawFile, Reading
 from ragkit.reading.pdf_content import ENCRYPTED, PdfContent
+from ragkit.reading.properties import stated_metadata, stated_title
 from ragkit.reading.structure import Heading, nest_sections
-from ragkit.records import Document, Metadata
+from ragkit.records import Document
 
 __all__ = ["read_pdf"]
 
 PAGE_BREAK = "\n\f"
 _MARK_WITHIN_BYTES = 1024
 _LONGEST_TITLE = 300
-# Titles that a program wrote, not an author.
-_FILE_NAME = re.compile(
-    r"\.(?:docx?|pptx?|xlsx?|odt|pdf|tex|dvi|indd|rtf|qxd|html?)$", re.IGNORECASE
-)
-_PROGRAM_PREFIX = re.compile(r"^(?:Microsoft (?:Word|PowerPoint|Excel) - )")
-_NO_TITLE = frozenset(
-    {"", "untitled", "untitled document", "(anonymous)", "anonymous", "title", "none"}
-)
-_NO_VALUE = frozenset({"", "anonymous", "unspecified", "unknown"})
+_PROPERTIES = ("author", "subject", "keywords")
 
 
 def read_pdf(raw: RawFile) -> Reading:
@@ -57,10 +50,10 @@ def read_pdf(raw: RawFile) -> Reading:
         root=raw.root,
         media_type=raw.media_type,
         text=text,
-        title=_title(content.information.get("title", "")),
+        title=stated_title(content.information.get("title", "")),
         pages=tuple(starts),
         sections=nest_sections(headings, len(text)),
-        metadata=_metadata(content.information),
+        metadata=stated_metadata({key: content.information.get(key, "") for key in _PROPERTIES}),
     )
     return Reading(document=document, warnings=tuple(_warnings(content, text)))
 
@@ -126,18 +119,3 @@ def _headings(content: PdfContent, starts: list[int]) -> list[Heading]:
             searched[entry.page] = match.end()
         headings.append(Heading(starts[entry.page] + begin, entry.level, " ".join(words)))
     return sorted(headings, key=lambda heading: heading.start)
-
-
-def _title(stated: str) -> str | None:
-    title = _PROGRAM_PREFIX.sub("", " ".join(stated.split()))[:_LONGEST_TITLE]
-    if title.lower() in _NO_TITLE or _FILE_NAME.search(title):
-        return None
-    return title
-
-
-def _metadata(information: dict[str, str]) -> Metadata:
-    return {
-        key: " ".join(value.split())[:1000]
-        for key in ("author", "subject", "keywords")
-        if (value := information.get(key, "")).strip().strip("()").lower() not in _NO_VALUE
-    }

@@ -29,6 +29,10 @@ class _Entry:
     version: int
 
 
+_WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+_SHEETS = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
 _READERS = MappingProxyType(
     {
         "text/plain": _Entry("plain", "read_plain", 1),
@@ -46,6 +50,9 @@ _READERS = MappingProxyType(
         "application/xml": _Entry("xml", "read_xml", 1),
         "image/svg+xml": _Entry("xml", "read_xml", 1),
         "application/pdf": _Entry("pdf", "read_pdf", 1),
+        _WORD: _Entry("word", "read_word", 1),
+        _SLIDES: _Entry("slides", "read_slides", 1),
+        _SHEETS: _Entry("sheets", "read_sheets", 1),
     }
 )
 
@@ -65,6 +72,9 @@ _EXTENSIONS = MappingProxyType(
             "application/xml": "xml rss atom xsd xsl xslt wsdl rdf dbk docbook opml kml gpx",
             "image/svg+xml": "svg",
             "application/pdf": "pdf",
+            _WORD: "docx docm dotx dotm",
+            _SLIDES: "pptx pptm ppsx ppsm potx potm",
+            _SHEETS: "xlsx xlsm xltx xltm",
             "text/javascript": "js mjs cjs",
             "text/css": "css",
             "text/x-source": (
@@ -95,7 +105,7 @@ _NAMES = MappingProxyType(
 
 # Formats whose readers are still to come, by extension: a line of the report, not noise.
 _LATER = word_set(
-    "docx docm dotx doc pptx pptm ppt xlsx xlsm xlsb xls ods odt odp rtf epub mobi azw3 eml"
+    "doc dot ppt pps xlsb xls ods odt odp rtf epub mobi azw3 eml"
     " msg mbox zip gz tgz tar bz2 xz zst 7z rar png jpg jpeg gif webp bmp tif tiff heic avif"
     " ico psd mp3 mp4 m4a wav ogg flac webm mkv mov avi parquet sqlite db"
 )
@@ -121,6 +131,18 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 _PROGRAMS = (b"\x7fELF", b"MZ\x90\x00", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\x00asm")
 _PDF_MARK_WITHIN_BYTES = 1024
 
+# Containers: what does not open as one is damaged, whatever its bytes look like.
+_ZIPPED = frozenset({_WORD, _SLIDES, _SHEETS})
+_CONTAINERS = _ZIPPED
+_ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
+# A part that only one kind of container has.
+_TELLING_PARTS = (
+    (b"word/document.xml", _WORD),
+    (b"ppt/presentation.xml", _SLIDES),
+    (b"xl/workbook.xml", _SHEETS),
+)
+_NAMES_WITHIN_BYTES = 256 * 1024
+
 
 def media_type(source: str, data: bytes) -> str:
     """Say what a file is, by its first bytes where they are clear, else by its name.
@@ -138,19 +160,30 @@ def media_type(source: str, data: bytes) -> str:
     """
     name = source.rpartition("/")[2].lower().strip()
     extension = name.rpartition(".")[2] if "." in name else ""
-    if extension in _LATER:
-        raise DocumentSkipped(f"format not read yet: .{extension}")
     by_name = _NAMES.get(name) or _EXTENSIONS.get(extension)
     if data.startswith(b"%PDF-"):
         return "application/pdf"
-    if by_name == "application/pdf":
+    if by_name == "application/pdf" or by_name in _CONTAINERS:
         return by_name
+    by_mark = _by_mark(data)
+    if by_mark is not None:
+        return by_mark
+    if extension in _LATER:
+        raise DocumentSkipped(f"format not read yet: .{extension}")
     if data.startswith(_PROGRAMS):
         raise DocumentSkipped("binary file: a program")
     for magic, what in _MAGIC:
         if data.startswith(magic) and (what != "bzip2" or by_name is None):
             raise DocumentSkipped(f"format not read yet: {what}")
     return by_name or _by_content(data, has_extension=bool(extension))
+
+
+def _by_mark(data: bytes) -> str | None:
+    """The format of a container that lost its extension, or has another's."""
+    if not data.startswith(_ZIP_MARKS):
+        return None
+    names = data[-_NAMES_WITHIN_BYTES:]
+    return next((kind for part, kind in _TELLING_PARTS if part in names), None)
 
 
 def _by_content(data: bytes, *, has_extension: bool) -> str:
