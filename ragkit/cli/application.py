@@ -19,7 +19,7 @@ __all__ = ["application", "exit_code_of", "run"]
 DONE, FAILED, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 4, 130
 
 # In the order of a first meeting, which the help keeps.
-_COMMANDS = ("index", "search", "context", "status", "models", "read", "chunk")
+_COMMANDS = ("index", "search", "context", "eval", "status", "models", "read", "chunk")
 
 
 class _Commands(click.Group):
@@ -33,7 +33,7 @@ class _Commands(click.Group):
         """None where there is no such command, which click makes an error of."""
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"ragkit.cli.commands.{cmd_name}")
+        module = importlib.import_module(f"ragkit.cli.commands.{cmd_name.replace('-', '_')}")
         return cast("click.Command", module.command())
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ragkit.collection.arguments import StrPath, dollars_of, options_of, paths_of
 from ragkit.collection.models import (
     fingerprint_of,
     is_local,
@@ -20,7 +21,7 @@ from ragkit.collection.models import (
 from ragkit.collection.parts import Parts
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
-from ragkit.errors import CollectionError, InvalidArgument
+from ragkit.errors import CollectionError
 from ragkit.records import (
     CollectionStatus,
     Context,
@@ -37,15 +38,15 @@ from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 
 if TYPE_CHECKING:
+    from ragkit.evaluation.querysets import Question
+    from ragkit.evaluation.results import Evaluation
     from ragkit.models.fingerprint import Fingerprint
     from ragkit.retrieval.excerpts import Format
     from ragkit.retrieval.retriever import Mode, Retriever
     from ragkit.sync.progress import ProgressListener
-    from ragkit.sync.synchronise import Options, Synchroniser
+    from ragkit.sync.synchronise import Synchroniser
 
 __all__ = ["Collection", "StrPath"]
-
-StrPath = str | os.PathLike[str]
 
 
 class Collection:
@@ -127,10 +128,10 @@ class Collection:
         """
         from ragkit.sync.estimate import estimate  # noqa: PLC0415 - loads the readers
 
-        options = _options(include, exclude, checksum=checksum, allow_empty=allow_empty)
+        options = options_of(include, exclude, checksum=checksum, allow_empty=allow_empty)
         free = is_local(self._settings)
         price = (lambda tokens: Decimal(0)) if free else (lambda tokens: None)  # noqa: ARG005
-        return estimate(self._synchroniser(self._embedder), _paths(paths), options, price)
+        return estimate(self._synchroniser(self._embedder), paths_of(paths), options, price)
 
     def sync(
         self,
@@ -177,15 +178,15 @@ class Collection:
         own = stop is None
         with contextlib.ExitStack() as stack:
             stack.callback(self._discard_if_empty)
-            options = _options(
+            options = options_of(
                 include, exclude, checksum=checksum, allow_empty=allow_empty, wait_s=wait_s
             )
             if self._is_new:
                 self._store.ensure()
             event = stack.enter_context(stop_on_interrupt()) if stop is None else stop
-            embedder = stack.enter_context(self._embedder_within(_dollars(max_cost_usd)))
+            embedder = stack.enter_context(self._embedder_within(dollars_of(max_cost_usd)))
             synchroniser = self._synchroniser(embedder)
-            report = synchroniser.sync(_paths(paths), options, listener=progress, stop=event)
+            report = synchroniser.sync(paths_of(paths), options, listener=progress, stop=event)
         self._is_new = False
         if own and report.stopped == "interrupted":
             raise KeyboardInterrupt
@@ -303,6 +304,39 @@ class Collection:
         with self._store.snapshot() as snapshot:
             return snapshot.spent_by_document()
 
+    # --- measure
+
+    def evaluate(
+        self,
+        queries: StrPath | Sequence[Question],
+        *,
+        k: int | Sequence[int] = (1, 3, 5, 10),
+        mode: Mode = "hybrid",
+    ) -> Evaluation:
+        """How well the collection answers a query set.
+
+        Args:
+            queries: A JSONL file, or questions.
+            k: Numbers of hits that recall is measured at.
+            mode: As for ``search``.
+
+        Raises:
+            PathNotFound: There is no such file.
+            InvalidArgument: A line of it is no question, or there is none.
+        """
+        from ragkit.evaluation.evaluate import evaluate  # noqa: PLC0415 - loads tiktoken
+
+        with self._retrieving() as (retriever, snapshot):
+            found = evaluate(queries, retriever=retriever, store=snapshot, k=k, mode=mode)
+        return replace(found, collection=str(self.path), model=self.model)
+
+    def draft_questions(self, number: int) -> list[Question]:
+        """At most that many questions from its documents, made without a model; to be edited."""
+        from ragkit.evaluation.drafts import draft_questions  # noqa: PLC0415
+
+        with self._store.snapshot() as snapshot:
+            return draft_questions(snapshot.documents(), number)
+
     # --- inside
 
     def _discard_if_empty(self) -> None:
@@ -343,44 +377,6 @@ class Collection:
             return
         with contextlib.closing(make_embedder(self._settings, max_cost_usd)) as embedder:
             yield embedder
-
-
-def _paths(paths: StrPath | Sequence[StrPath]) -> list[Path]:
-    listed = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    if not listed:
-        raise InvalidArgument("there is nothing to index: name a folder or a file")
-    return [Path(path) for path in listed]
-
-
-def _dollars(amount: float | Decimal | None) -> Decimal | None:
-    if amount is None:
-        return None
-    try:
-        dollars = Decimal(str(amount))
-    except InvalidOperation:
-        dollars = Decimal("NaN")
-    if not dollars.is_finite() or dollars < 0:
-        raise InvalidArgument(f"max_cost_usd={amount!r}: give an amount in dollars, 0 or more")
-    return dollars
-
-
-def _options(
-    include: Sequence[str],
-    exclude: Sequence[str],
-    *,
-    checksum: bool,
-    allow_empty: bool,
-    wait_s: float = 0.0,
-) -> Options:
-    from ragkit.sync.difference import Rules  # noqa: PLC0415 - loads the readers
-    from ragkit.sync.synchronise import Options  # noqa: PLC0415
-
-    return Options(
-        include=tuple(include),
-        exclude=tuple(exclude),
-        rules=Rules(checksum=checksum, allow_empty=allow_empty),
-        wait_s=wait_s,
-    )
 
 
 def _reasons(snapshot: Snapshot, kind: str) -> tuple[tuple[str, str], ...]:

@@ -169,6 +169,14 @@ class Snapshot:
             WHERE {self._alive("documents")} ORDER BY roots.name, source"""  # noqa: S608
         return map(document_from_row, self._connection.execute(query))
 
+    def document(self, root: str, source: str) -> Document | None:
+        """A living document; None when there is none of that name."""
+        query = f"""SELECT roots.name, source, media_type, title, metadata, pages, sections, text
+            FROM documents JOIN roots ON roots.id = root_id
+            WHERE source = ? AND roots.name = ? AND {self._alive("documents")}"""  # noqa: S608
+        row = self._connection.execute(query, (source, root)).fetchone()
+        return None if row is None else document_from_row(row)
+
     def roots(self) -> list[Root]:
         """The roots by name."""
         rows = self._connection.execute("SELECT id, name, path, is_file FROM roots ORDER BY name")

@@ -1,0 +1,67 @@
+"""What a call was given, checked and made one kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragkit.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from ragkit.sync.synchronise import Options
+
+__all__ = ["StrPath", "dollars_of", "options_of", "paths_of"]
+
+StrPath = str | os.PathLike[str]
+
+
+def paths_of(paths: StrPath | Sequence[StrPath]) -> list[Path]:
+    """At least one path.
+
+    Raises:
+        InvalidArgument: There is none.
+    """
+    listed = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    if not listed:
+        raise InvalidArgument("there is nothing to index: name a folder or a file")
+    return [Path(path) for path in listed]
+
+
+def dollars_of(amount: float | Decimal | None) -> Decimal | None:
+    """An amount to the last digit; None is no limit.
+
+    Raises:
+        InvalidArgument: It is no amount.
+    """
+    if amount is None:
+        return None
+    try:
+        dollars = Decimal(str(amount))
+    except InvalidOperation:
+        dollars = Decimal("NaN")
+    if not dollars.is_finite() or dollars < 0:
+        raise InvalidArgument(f"max_cost_usd={amount!r}: give an amount in dollars, 0 or more")
+    return dollars
+
+
+def options_of(
+    include: Sequence[str],
+    exclude: Sequence[str],
+    *,
+    checksum: bool,
+    allow_empty: bool,
+    wait_s: float = 0.0,
+) -> Options:
+    """The options of a sync."""
+    from ragkit.sync.difference import Rules  # noqa: PLC0415 - loads the readers
+    from ragkit.sync.synchronise import Options  # noqa: PLC0415
+
+    return Options(
+        include=tuple(include),
+        exclude=tuple(exclude),
+        rules=Rules(checksum=checksum, allow_empty=allow_empty),
+        wait_s=wait_s,
+    )

@@ -1,0 +1,219 @@
+"""A collection is asked a query set, and its answers are measured."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from ragkit.errors import AmbiguousSource, InvalidArgument, SourceNotFound
+from ragkit.evaluation.metrics import mrr, ndcg_at_k, recall_at_k
+from ragkit.evaluation.querysets import Question, read_questions
+from ragkit.evaluation.results import Evaluation, Outcome, summarise
+from ragkit.records import Document, Hit
+from ragkit.retrieval.context import hits_to_fill, pack
+from ragkit.retrieval.matching import QuotableText
+from ragkit.retrieval.retriever import Mode, Retriever
+from ragkit.storage.snapshot import Snapshot
+
+__all__ = ["BUDGETS", "evaluate"]
+
+BUDGETS = (250, 500, 1000, 2000)
+_NDCG_K = 10
+# Questions are embedded together; their hits, with texts, are held together too.
+_TOGETHER = 64
+
+# A short answer may stand in a document over and over.
+_MOST_PLACES = 100
+
+# Root and source of a document, and where in it the answer stands.
+Place = tuple[str, str]
+Spans = dict[Place, list[tuple[int, int]]]
+
+
+def evaluate(
+    queries: str | os.PathLike[str] | Sequence[Question],
+    *,
+    retriever: Retriever,
+    store: Snapshot,
+    k: int | Sequence[int],
+    mode: Mode,
+) -> Evaluation:
+    """Ask every question and measure the answers.
+
+    By source, rank and recall count hits of a right document: with several, recall is the share of
+    them. By answer, a hit counts when it overlaps the answer by a character; ``budget@N`` is the
+    share of the answer's characters that a context of N tokens quotes, markup included. Ranks are
+    looked for among as many hits as the largest context is made of, or the largest k.
+
+    Args:
+        queries: A JSONL file, or questions.
+        retriever: Answers them.
+        store: The generation that the retriever is of.
+        k: Numbers of hits to measure recall at.
+        mode: As for ``search``.
+
+    Raises:
+        PathNotFound: There is no such file.
+        InvalidArgument: There is no question, or what is given cannot be used.
+        EmbeddingError: A question could not be embedded.
+    """
+    started_s = time.perf_counter()
+    wanted = _depths(k)
+    if isinstance(queries, (str, os.PathLike)):
+        questions: Sequence[Question] = read_questions(queries)
+    else:
+        questions = list(queries)
+    if not questions:
+        raise InvalidArgument("there is no question to ask: give one or more")
+    found = tuple(_outcomes(questions, retriever, store, wanted, mode))
+    return Evaluation(
+        collection="",
+        model="",
+        mode=mode,
+        k=wanted,
+        measures=summarise(found),
+        outcomes=found,
+        seconds=time.perf_counter() - started_s,
+    )
+
+
+def _outcomes(
+    questions: Sequence[Question],
+    retriever: Retriever,
+    store: Snapshot,
+    k: tuple[int, ...],
+    mode: Mode,
+) -> Iterator[Outcome]:
+    depth = max(k[-1], _NDCG_K, hits_to_fill(BUDGETS[-1]))
+    for start in range(0, len(questions), _TOGETHER):
+        some = questions[start : start + _TOGETHER]
+        answers = retriever.search_many([one.question for one in some], k=depth, mode=mode)
+        for question, hits in zip(some, answers, strict=True):
+            yield _outcome(question, hits, store, k)
+
+
+def _depths(k: int | Sequence[int]) -> tuple[int, ...]:
+    wanted = (k,) if isinstance(k, int) else tuple(k)
+    if not wanted or any(isinstance(one, bool) or one < 1 for one in wanted):
+        raise InvalidArgument(f"k={k!r}: give whole numbers of hits, 1 or more")
+    return tuple(sorted(set(wanted)))
+
+
+def _outcome(
+    question: Question, hits: Sequence[Hit], store: Snapshot, k: tuple[int, ...]
+) -> Outcome:
+    documents, notes = _documents(question, store)
+    spans, note = _answer_spans(question, documents)
+    notes += [note] if note else []
+    # A name that the collection does not have stays relevant: the question cannot be answered.
+    relevant = [_place(document) for document in documents]
+    relevant += [("", f"missing {n}") for n in range(len(question.sources) - len(documents))]
+    ranked = [(hit.root, hit.source) for hit in hits]
+    values = _values("source", _places_once(ranked), relevant, k)
+    answer_rank = None
+    if spans:
+        answers = [_overlaps(hit, spans) for hit in hits]
+        answer_rank = answers.index(True) + 1 if True in answers else None
+        marks = ["answer" if rank == answer_rank else f"hit {rank}" for rank in _ranks(hits)]
+        values |= _values("answer", marks, ["answer"], k)
+        values |= {f"answer budget@{n}": _packed_share(hits, spans, store, n) for n in BUDGETS}
+    first = next((rank for rank, one in enumerate(ranked, 1) if one in relevant), None)
+    return Outcome(
+        question=question,
+        source_rank=first,
+        answer_rank=answer_rank,
+        values=values,
+        found=f"{hits[0].source}:{hits[0].passage.line}" if hits else "",
+        note="; ".join(notes),
+    )
+
+
+def _ranks(hits: Sequence[Hit]) -> range:
+    return range(1, len(hits) + 1)
+
+
+def _values(
+    by: str, ranked: Sequence[object], relevant: Sequence[object], k: tuple[int, ...]
+) -> dict[str, float]:
+    values = {f"{by} recall@{n}": recall_at_k(ranked, relevant, n) for n in k}
+    values[f"{by} mrr"] = mrr(ranked, relevant)
+    values[f"{by} ndcg@{_NDCG_K}"] = ndcg_at_k(ranked, dict.fromkeys(relevant, 1.0), _NDCG_K)
+    return values
+
+
+def _places_once(ranked: Sequence[Place]) -> list[object]:
+    """The documents of the hits; a second hit of one keeps its rank and counts for nothing."""
+    seen: set[Place] = set()
+    places: list[object] = []
+    for rank, one in enumerate(ranked, 1):
+        places.append((rank, one) if one in seen else one)
+        seen.add(one)
+    return places
+
+
+def _documents(question: Question, store: Snapshot) -> tuple[list[Document], list[str]]:
+    """Those of the question's documents that the collection has, and what is wrong with others."""
+    found: list[Document] = []
+    notes: list[str] = []
+    for name in question.sources:
+        try:
+            document = store.document(*store.locate(name))
+        except (SourceNotFound, AmbiguousSource) as error:
+            notes.append(str(error))
+            continue
+        if document is not None:
+            found.append(document)
+    return found, notes
+
+
+def _answer_spans(question: Question, documents: Sequence[Document]) -> tuple[Spans, str]:
+    """Where the answer stands in each document, and what is wrong where it stands in none."""
+    spans = {_place(one): there for one in documents if (there := _spans_in(one, question))}
+    if spans or not documents:
+        return spans, ""
+    if question.start is not None:
+        return {}, "start and end lie outside of the document"
+    if question.answer is not None:
+        return {}, "the answer is not in the document as it is quoted"
+    if question.page is not None:
+        return {}, f"the document has no page {question.page}"
+    return {}, ""
+
+
+def _spans_in(document: Document, question: Question) -> list[tuple[int, int]]:
+    if question.start is not None and question.end is not None:
+        return [(question.start, question.end)] if question.end <= len(document.text) else []
+    if question.answer is not None:
+        found = islice(QuotableText(document.text).places(question.answer), _MOST_PLACES)
+        return [(match.start, match.end) for match in found]
+    if question.page is not None and question.page <= len(document.pages):
+        starts = (*document.pages, len(document.text))
+        start, end = starts[question.page - 1], starts[question.page]
+        return [(start, end)] if start < end else []
+    return []
+
+
+def _place(document: Document) -> Place:
+    return document.root, document.source
+
+
+def _overlaps(hit: Hit, spans: Spans) -> bool:
+    there = spans.get((hit.root, hit.source), ())
+    return any(start < hit.end and hit.start < end for start, end in there)
+
+
+def _packed_share(hits: Sequence[Hit], spans: Spans, store: Snapshot, budget: int) -> float:
+    """Share of the answer's characters that a context quotes, at the place where most are."""
+    context = pack(hits[: hits_to_fill(budget)], store=store, max_tokens=budget)
+    return max(
+        sum(
+            max(0, min(end, citation.end) - max(start, citation.start))
+            for citation in context.citations
+            if (citation.root, citation.source) == place
+        )
+        / (end - start)
+        for place, there in spans.items()
+        for start, end in there
+    )
