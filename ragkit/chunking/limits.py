@@ -49,7 +49,7 @@ class HardLimit:
 
     def enforce(self, title: str | None, passages: Sequence[Passage]) -> list[Passage]:
         """The passages, with those over the limit cut further until none is."""
-        if self._all_fit(title, passages):
+        if self._all_fit(passages):
             return list(passages)
         kept: list[Passage] = []
         waiting = list(passages)
@@ -61,7 +61,7 @@ class HardLimit:
             waiting = [half for index in sorted(over) for half in _halves(waiting[index])]
         return _in_order(kept, waiting)
 
-    def _all_fit(self, title: str | None, passages: Sequence[Passage]) -> bool:
+    def _all_fit(self, passages: Sequence[Passage]) -> bool:
         """Whether the longest passage with the longest prefix would still fit."""
         if not self.exact_cl100k or not passages:
             return not passages
