@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ragkit import errors
     from ragkit.chunking import Chunker
     from ragkit.collection.asynchronous import AsyncCollection
     from ragkit.collection.collection import Collection
@@ -56,6 +57,7 @@ __all__ = [
     "SyncPlan",
     "SyncReport",
     "VectorIndex",
+    "errors",
     "open",
     "read",
 ]
@@ -81,6 +83,8 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'ragkit' has no attribute {name!r}")
+    if name == "errors":
+        return importlib.import_module("ragkit.errors")
     home = importlib.import_module(_HOMES.get(name, "ragkit.records"))
     value: object = getattr(home, "open_collection" if name == "open" else name)
     globals()[name] = value
@@ -88,4 +92,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__", "errors"])
+    return sorted([*__all__, "__version__"])

@@ -104,6 +104,15 @@ def test_the_public_face_is_complete() -> None:
         ragkit.nonsense  # noqa: B018
 
 
+def test_errors_need_no_import_of_their_own() -> None:
+    """``ragkit.errors`` is there after ``import ragkit`` alone, as help and dir() say."""
+    script = "import ragkit; print(ragkit.errors.RagkitError is ragkit.RagkitError)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True\n"
+
+
 def test_importing_loads_nothing_heavy() -> None:
     """``import ragkit`` loads none of the libraries that cost time."""
     script = "import sys, ragkit; print(*sorted({name.split('.')[0] for name in sys.modules}))"

@@ -58,11 +58,17 @@ def test_chunk_json_has_the_passages(shell: Shell) -> None:
 @pytest.mark.parametrize("command", ["read", "chunk"])
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("nowhere.md", "is not there"), ("docs", "is a folder"), ("empty.md", "empty")],
+    [
+        ("nowhere.md", "'nowhere.md' is not there"),
+        ("docs", "'docs' is a folder"),
+        ("empty.md", "'empty.md' would not be indexed: empty"),
+        ("deep.json", "'deep.json' cannot be read: JSON nested too deeply"),
+    ],
 )
 def test_files_that_cannot_be_read(shell: Shell, command: str, name: str, said: str) -> None:
-    """One sentence and exit code 1."""
+    """One sentence that names the file, and exit code 1."""
     (shell.directory / "empty.md").touch()
+    (shell.directory / "deep.json").write_text("[" * 100_000)
     done = shell.run(command, name)
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
     assert said in done.err

@@ -54,7 +54,24 @@ def run(options: ReadOptions) -> int:
 
 
 def read_argument(name: str) -> Document:
-    """The file of that name, or stdin for ``-``, as a document."""
+    """The file of that name, or stdin for ``-``, as a document.
+
+    Raises:
+        PathNotFound: There is no such file.
+        DocumentSkipped: It is none that would be indexed; the message names it, then the reason.
+        DocumentUnreadable: It cannot be read; the message names it, then the reason.
+    """
+    from ragkit.errors import DocumentSkipped, DocumentUnreadable  # noqa: PLC0415
+
+    try:
+        return _read(name)
+    except DocumentSkipped as error:
+        raise DocumentSkipped(f"{_shown(name)} would not be indexed: {error}") from error
+    except DocumentUnreadable as error:
+        raise DocumentUnreadable(f"{_shown(name)} cannot be read: {error}") from error
+
+
+def _read(name: str) -> Document:
     if name == "-":
         from ragkit.reading.files import read_bytes  # noqa: PLC0415 - loads readers
 
@@ -62,6 +79,10 @@ def read_argument(name: str) -> Document:
     from ragkit.reading import read  # noqa: PLC0415
 
     return read(name)
+
+
+def _shown(name: str) -> str:
+    return "stdin" if name == "-" else repr(name)
 
 
 def document_text(document: Document, looks: Looks) -> str:
