@@ -372,7 +372,7 @@ class _Exchange:
             raise _RefusalError(400, message, availability={"code": "model_not_found"})
         if not model.embeds:
             raise _RefusalError(400, "use /chat", availability={"code": "wrong_endpoint"})
-        self._check_input(request.get("input"), model)
+        self._check_input(request.get("input"), request["model"])
         self._check_parameters(request, model)
         return request, model
 
@@ -409,7 +409,8 @@ class _Exchange:
         checked: dict[str, Any] = request
         return checked
 
-    def _check_input(self, texts: object, model: Model) -> None:
+    def _check_input(self, texts: object, name: str) -> None:
+        model = MODELS[name]
         if not isinstance(texts, list) or not texts:
             self._violated("input is no list with texts")
         for text in texts:
@@ -418,7 +419,7 @@ class _Exchange:
             if re.match(r"\s*data:[^,]*;base64,[A-Za-z0-9+/=]*$", text):
                 self._violated("a data URL as text")
         self.texts = texts
-        counts = [tokens_of(text) for text in texts]
+        counts = [tokens_of(text, name) for text in texts]
         self.tokens = sum(counts)
         if len(texts) > model.max_inputs:
             quirks = self.loopback.quirks

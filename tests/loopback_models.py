@@ -30,6 +30,7 @@ class Model:
     input_types: tuple[str, ...] | None = None
     usd_per_token: Decimal = Decimal("0.00000002")
     embeds: bool = True
+    vocabulary: str | None = None  # None for a token in four bytes
 
 
 MODELS: Mapping[str, Model] = {
@@ -39,6 +40,9 @@ MODELS: Mapping[str, Model] = {
     "test/typed": Model(input_types=("query", "passage")),
     "test/chat": Model(embeds=False),
     "openai/text-embedding-3-small": Model(dimensions=1536),
+    "openai/text-embedding-3-large": Model(
+        dimensions=3072, usd_per_token=Decimal("0.00000013"), vocabulary="cl100k_base"
+    ),
     "qwen/qwen3-embedding-8b": Model(dimensions=4096, usd_per_token=Decimal("0.00000001")),
     "baai/bge-m3": Model(dimensions=1024, can_be_cut=False, usd_per_token=Decimal("0.00000001")),
     "nvidia/nemotron-3-embed-1b:free": Model(
@@ -47,8 +51,13 @@ MODELS: Mapping[str, Model] = {
 }
 
 
-def tokens_of(text: str) -> int:
-    """The server's rule: one token for four bytes."""
+def tokens_of(text: str, model: str = "test/small") -> int:
+    """The server's rule: one token for four bytes, or those of the model's own vocabulary."""
+    vocabulary = MODELS[model].vocabulary
+    if vocabulary is not None:
+        from ragkit.models.tokens import count_tokens
+
+        return count_tokens(text, vocabulary)
     return max(1, math.ceil(len(text.encode()) / 4))
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 
-from ragkit.models.tokens import count_tokens
+from ragkit.models.catalogue import LOCAL_MODELS, profile
+from ragkit.models.fingerprint import Fingerprint
+from ragkit.models.tokens import BytePairCounter, TokenCounter, count_tokens
+from ragkit.models.wordpiece import WordPieceCounter
 from ragkit.records import Passage
 
-__all__ = ["PrefixedCounts"]
+__all__ = ["PrefixedCounts", "TokenEstimate", "token_estimate"]
 
 # The passages of a section share their prefix, and a folder has few open sections at a time.
 _REMEMBERED_PREFIXES = 1024
@@ -33,3 +38,59 @@ class PrefixedCounts:
             return count_tokens(self._document_prompt + text)
         prefix = text[: len(text) - len(passage.text)]
         return passage.tokens + self._prefix_tokens(self._document_prompt + prefix)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenEstimate:
+    """How a model's tokens are told before it was asked.
+
+    Attributes:
+        counter: Counts texts.
+        factor: What a counted token is billed as.
+        document_prompt: Sent before each text, and billed with it.
+        said: For people: how sure it is.
+    """
+
+    counter: TokenCounter
+    factor: Decimal = Decimal(1)
+    document_prompt: str = ""
+    said: str = ""
+
+    def count(self, text: str) -> int:
+        """Tokens of a text by our own count, its prompt included."""
+        return self.counter.count([self.document_prompt + text])[0]
+
+    def billed(self, counted: int) -> int:
+        """What so many counted tokens are billed as."""
+        return round(counted * self.factor)
+
+
+def token_estimate(of: Fingerprint, billed_per_counted: Decimal | None) -> TokenEstimate:
+    """The best way to tell what a model will bill.
+
+    Args:
+        of: Names the model and its prompt.
+        billed_per_counted: What its earlier runs billed for a cl100k token; None without any.
+    """
+    name = profile(of.model).tokenizer
+    prompt = of.document_prompt
+    if of.model in LOCAL_MODELS:
+        return TokenEstimate(counter=WordPieceCounter(), document_prompt=prompt)
+    if name == "cl100k":
+        said = "tokens counted with the model's own vocabulary"
+        return TokenEstimate(counter=BytePairCounter(), document_prompt=prompt, said=said)
+    if billed_per_counted is not None:
+        return TokenEstimate(
+            counter=BytePairCounter(),
+            factor=billed_per_counted,
+            document_prompt=prompt,
+            said="tokens by what earlier runs were billed for",
+        )
+    if name == "minilm":
+        said = "tokens counted with the model's own vocabulary, its markers left out"
+        return TokenEstimate(counter=WordPieceCounter(), document_prompt=prompt, said=said)
+    return TokenEstimate(
+        counter=BytePairCounter(),
+        document_prompt=prompt,
+        said="tokens estimated with another model's vocabulary: the first run will tell",
+    )

@@ -8,18 +8,17 @@ from decimal import Decimal
 from pathlib import Path
 
 from ragkit.chunking.recipe import embedded_text
-from ragkit.models.tokens import count_tokens
 from ragkit.reading.pool import WorkerFailure
 from ragkit.records import Change, SyncPlan
+from ragkit.storage.snapshot import Snapshot
+from ragkit.sync.counting import TokenEstimate, token_estimate
 from ragkit.sync.difference import Difference, ToRead
 from ragkit.sync.pipeline import requests
+from ragkit.sync.pricing import Pricing
 from ragkit.sync.synchronise import Options, Synchroniser
 from ragkit.sync.worker import CutReply, cut_passages
 
-__all__ = ["Price", "estimate"]
-
-# Tokens to dollars; None while the model's price is not known.
-Price = Callable[[int], Decimal | None]
+__all__ = ["estimate"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,24 +33,29 @@ def estimate(
     synchroniser: Synchroniser,
     paths: Sequence[Path],
     options: Options,
-    price: Price,
+    price: Callable[[Snapshot], Pricing],
 ) -> SyncPlan:
     """The plan of a sync; the files are read as the sync itself would read them.
+
+    The price is asked for only when there is something to embed.
 
     Raises:
         PathNotFound, RootVanished: As the sync would.
     """
     with synchroniser.store.snapshot() as snapshot:
         _, difference = synchroniser.compare(snapshot, paths, options)
+        mark = synchroniser.embedder.fingerprint
+        tell = token_estimate(mark, snapshot.rate(mark.model).billed_per_counted)
     count = _Count()
     if difference.reads:
         with synchroniser.pool() as pool:
             replies = pool.run(requests(difference.reads, synchroniser.max_file_bytes))
             for change, (_, reply) in zip(difference.reads, replies, strict=True):
-                _add(count, change, reply, synchroniser.embedder.fingerprint.key)
+                _add(count, change, reply, mark.key, tell)
     with synchroniser.store.snapshot() as snapshot:
         unknown = snapshot.unknown_keys(count.tokens_by_key)
-    tokens = sum(count.tokens_by_key[key] for key in unknown)
+        pricing = price(snapshot) if unknown else Pricing(usd_per_token=Decimal(0))
+    tokens = tell.billed(sum(count.tokens_by_key[key] for key in unknown))
     kinds = [change.kind for change in count.changes]
     problems = [(item.kind, item.source, item.reason) for item in difference.problems]
     problems += count.problems
@@ -64,7 +68,8 @@ def estimate(
         passages=count.passages,
         to_embed=len(unknown),
         tokens=tokens,
-        cost_usd=price(tokens),
+        cost_usd=pricing.of(tokens),
+        basis="; ".join(filter(None, (tell.said, pricing.said))) if unknown else "",
         changes=_sorted([*count.changes, *_without_reading(difference)]),
         failed=_lines(problems, "failed"),
         skipped=_lines(problems, "skipped"),
@@ -73,7 +78,11 @@ def estimate(
 
 
 def _add(
-    count: _Count, change: ToRead, reply: CutReply | WorkerFailure, key: Callable[[str], bytes]
+    count: _Count,
+    change: ToRead,
+    reply: CutReply | WorkerFailure,
+    key: Callable[[str], bytes],
+    tell: TokenEstimate,
 ) -> None:
     source = change.file.source
     if isinstance(reply, WorkerFailure):
@@ -91,7 +100,7 @@ def _add(
     for passage in cut_passages(read.document, reply.cuts):
         text = embedded_text(read.document.title, passage)
         count.passages += 1
-        count.tokens_by_key.setdefault(key(text), count_tokens(text))
+        count.tokens_by_key.setdefault(key(text), tell.count(text))
 
 
 def _without_reading(difference: Difference) -> list[Change]:

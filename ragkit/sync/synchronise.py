@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -59,6 +59,7 @@ class Synchroniser:
         settings: Sizes, limits, numbers of workers.
         key: Signs the lexical index.
         identity: Settings that decide the vectors, kept with the first of them.
+        learnt: Settings that were learnt on the way, kept with the next commit.
     """
 
     store: Store
@@ -66,6 +67,7 @@ class Synchroniser:
     settings: Settings
     key: bytes
     identity: Mapping[str, object]
+    learnt: Callable[[], Mapping[str, object]] = dict
 
     # --- what would be done
 
@@ -240,7 +242,7 @@ class _Run:
                 self._synchroniser.embedder.fingerprint.model, outcome.reused, outcome.reused_tokens
             )
         sealed = self._writer.seal()
-        settings: dict[str, object] = {}
+        settings = dict(self._synchroniser.learnt())
         previous = self._writer.snapshot().setting("words", "")
         if len(sealed.gone) or len(sealed.come) or not previous:
             settings["words"] = derive_words(
