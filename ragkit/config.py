@@ -16,6 +16,7 @@ from ragkit.errors import ConfigurationError
 
 __all__ = [
     "DEFAULT_MODEL",
+    "DEFAULT_PASSAGE_TOKENS",
     "OPENROUTER_URL",
     "Secret",
     "Settings",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "local/all-minilm-l6-v2"
+DEFAULT_PASSAGE_TOKENS = 100
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 
 
@@ -68,7 +70,8 @@ class Settings:
         provider: OpenRouter's routing object.
         input_type: (query, document) values of ``input_type``; None for what the catalogue says.
         collection: Directory of the collection.
-        passage_tokens: Size that passages aim at, in cl100k tokens.
+        passage_tokens: Size that passages aim at, in cl100k tokens; None for the collection's own,
+            or 100 for a new one.
         workers: Parser processes; None for one per core, four at most.
         file_timeout_s: Longest time a parser may take over one file.
         file_memory_mib: Most memory a parser process may take.
@@ -84,7 +87,7 @@ class Settings:
     provider: Mapping[str, object] | None = None
     input_type: tuple[str, str] | None = None
     collection: str | None = None
-    passage_tokens: int = 100
+    passage_tokens: int | None = None
     workers: int | None = None
     file_timeout_s: float = 60.0
     file_memory_mib: int = 2048

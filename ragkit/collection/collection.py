@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -13,15 +14,16 @@ from typing import TYPE_CHECKING
 
 from ragkit.collection.arguments import StrPath, dollars_of, options_of, paths_of
 from ragkit.collection.models import (
+    check_model,
     fingerprint_of,
     is_local,
     make_embedder,
     stored_settings,
 )
-from ragkit.collection.parts import Parts
+from ragkit.collection.parts import Generations, Parts
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
-from ragkit.errors import CollectionError
+from ragkit.errors import CollectionError, CollectionLocked
 from ragkit.records import (
     CollectionStatus,
     Context,
@@ -36,7 +38,6 @@ from ragkit.retrieval.late import LateEmbedder
 from ragkit.storage.installation import installation_key
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
-from ragkit.sync.pricing import Pricer
 
 if TYPE_CHECKING:
     from ragkit.evaluation.querysets import Question
@@ -61,9 +62,8 @@ class Collection:
         self._read_only = read_only
         self._is_new = is_new
         self._embedder = LateEmbedder(lambda: make_embedder(settings))
-        self._pricer = Pricer(settings)
-        self._guard = threading.Lock()
-        self._parts: Parts | None = None
+        self._generations = Generations(self._parts_of)
+        self._held: list[weakref.finalize[..., Retriever]] = []
 
     @property
     def path(self) -> Path:
@@ -102,10 +102,10 @@ class Collection:
 
     def close(self) -> None:
         """Give back files, connections and threads. Using the collection again opens them again."""
-        with self._guard:
-            parts, self._parts = self._parts, None
-        if parts is not None:
-            parts.close()
+        for held in self._held:
+            held()
+        self._held = []
+        self._generations.close()
         self._embedder.close()
         self._store.close()
 
@@ -120,10 +120,9 @@ class Collection:
         checksum: bool = False,
         allow_empty: bool = False,
     ) -> SyncPlan:
-        """What ``sync`` would do, and what it would cost; no text is sent, nothing is written.
+        """What ``sync`` would do, and what it would cost; nothing is sent or written.
 
-        The files that changed are read and cut, as the sync itself would. The server is asked for
-        its list of prices, once a day at most; without an answer ``basis`` says so.
+        The files that changed are read and cut, as the sync itself would.
 
         Raises:
             PathNotFound: There is nothing at a path.
@@ -132,7 +131,8 @@ class Collection:
         from ragkit.sync.estimate import estimate  # noqa: PLC0415 - loads the readers
 
         options = options_of(include, exclude, checksum=checksum, allow_empty=allow_empty)
-        price = self._pricer.price
+        free = is_local(self._settings)
+        price = (lambda tokens: Decimal(0)) if free else (lambda tokens: None)  # noqa: ARG005
         return estimate(self._synchroniser(self._embedder), paths_of(paths), options, price)
 
     def sync(
@@ -188,7 +188,13 @@ class Collection:
             event = stack.enter_context(stop_on_interrupt()) if stop is None else stop
             embedder = stack.enter_context(self._embedder_within(dollars_of(max_cost_usd)))
             synchroniser = self._synchroniser(embedder)
-            report = synchroniser.sync(paths_of(paths), options, listener=progress, stop=event)
+            try:
+                report = synchroniser.sync(paths_of(paths), options, listener=progress, stop=event)
+            except CollectionLocked:
+                # Ctrl-C while it waited for another writer.
+                if own and event.is_set():
+                    raise KeyboardInterrupt from None
+                raise
         self._is_new = False
         if own and report.stopped == "interrupted":
             raise KeyboardInterrupt
@@ -259,9 +265,17 @@ class Collection:
 
     @property
     def retriever(self) -> Retriever:
-        """A retriever over the generation that is newest now, for as long as the program runs."""
-        snapshot = contextlib.ExitStack().enter_context(self._store.snapshot())
-        return self._parts_of(snapshot).retriever(snapshot)
+        """A retriever over the generation that is newest now; later syncs do not change it.
+
+        It is valid until the collection is closed. While it is referenced, SQLite keeps what it
+        reads, and the log beside the database grows with every sync: let go of it in between.
+        """
+        with contextlib.ExitStack() as stack:
+            retriever, _ = stack.enter_context(self._retrieving())
+            release = stack.pop_all().close
+        self._held = [held for held in self._held if held.alive]
+        self._held.append(weakref.finalize(retriever, release))
+        return retriever
 
     # --- look
 
@@ -343,23 +357,17 @@ class Collection:
 
     def _discard_if_empty(self) -> None:
         """A sync that failed leaves no directory behind that was not there before."""
-        if self._is_new and self._store.exists(self.path) and self._store.is_empty():
-            self._store.discard()
+        if self._is_new and self._store.exists(self.path):
+            self._store.discard_if_empty()
 
     @contextlib.contextmanager
     def _retrieving(self) -> Iterator[tuple[Retriever, Snapshot]]:
-        with self._store.snapshot() as snapshot:
-            yield self._parts_of(snapshot).retriever(snapshot), snapshot
+        with self._store.snapshot() as snapshot, self._generations.of(snapshot) as parts:
+            yield parts.retriever(snapshot), snapshot
 
     def _parts_of(self, snapshot: Snapshot) -> Parts:
-        with self._guard:
-            if self._parts is None or self._parts.generation != snapshot.generation:
-                if self._parts is not None:
-                    self._parts.close()
-                self._parts = Parts(
-                    self._store, self._embedder, snapshot.generation, installation_key()
-                )
-            return self._parts
+        check_model(self.path, snapshot, self._settings)
+        return Parts(self._store, self._embedder, installation_key())
 
     def _synchroniser(self, embedder: Embedder) -> Synchroniser:
         from ragkit.sync.synchronise import Synchroniser  # noqa: PLC0415 - loads the readers
@@ -370,7 +378,6 @@ class Collection:
             settings=self._settings,
             key=installation_key(),
             identity=stored_settings(self._settings),
-            learnt=self._pricer.learnt,
         )
 
     @contextlib.contextmanager
@@ -378,13 +385,8 @@ class Collection:
         if max_cost_usd is None or is_local(self._settings):
             yield self._embedder
             return
-        with contextlib.closing(LateEmbedder(lambda: self._budgeted(max_cost_usd))) as embedder:
+        with contextlib.closing(make_embedder(self._settings, max_cost_usd)) as embedder:
             yield embedder
-
-    def _budgeted(self, max_cost_usd: Decimal) -> Embedder:
-        with self._store.snapshot() as snapshot:
-            listed = self._pricer.listed(snapshot)
-        return make_embedder(self._settings, max_cost_usd, listed)
 
 
 def _reasons(snapshot: Snapshot, kind: str) -> tuple[tuple[str, str], ...]:

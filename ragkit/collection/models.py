@@ -6,14 +6,21 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from ragkit.config import DEFAULT_MODEL, Settings, key_for
+from ragkit.config import DEFAULT_MODEL, DEFAULT_PASSAGE_TOKENS, Settings, key_for
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import FingerprintMismatch, UnknownModel
 from ragkit.models.catalogue import fingerprint, profile
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.storage.snapshot import Snapshot
 
-__all__ = ["agreed_settings", "fingerprint_of", "is_local", "make_embedder", "stored_settings"]
+__all__ = [
+    "agreed_settings",
+    "check_model",
+    "fingerprint_of",
+    "is_local",
+    "make_embedder",
+    "stored_settings",
+]
 
 
 def is_local(settings: Settings) -> bool:
@@ -46,7 +53,7 @@ def agreed_settings(
 ) -> Settings:
     """The settings that a collection is used with: its own, where it has decided.
 
-    A collection decides with its first vectors; until then another model may be named.
+    A collection decides with its first sync; until then another model may be named.
 
     Args:
         directory: For messages.
@@ -59,8 +66,8 @@ def agreed_settings(
     Raises:
         FingerprintMismatch: The arguments ask for other vectors than the collection has.
     """
-    stored = snapshot.setting("fingerprint", "")
-    if not stored or (snapshot.generation == 0 and snapshot.matrix_rows() == 0):
+    stored = snapshot.fingerprint
+    if stored is None:
         return given
     own = Fingerprint.from_json(stored)
     has: dict[str, object] = {
@@ -84,13 +91,28 @@ def agreed_settings(
         )
     own_key = key_for(str(has["base_url"]) if has["base_url"] else None)
     key = given.api_key if key_is_given else own_key
-    agreed = replace(given, api_key=key, **has)  # type: ignore[arg-type]
+    # Another size of passages only matters to a sync, which refuses it.
+    size = given.passage_tokens or snapshot.setting("passage_tokens", DEFAULT_PASSAGE_TOKENS)
+    agreed = replace(given, api_key=key, passage_tokens=size, **has)  # type: ignore[arg-type]
     if fingerprint_of(agreed) != own:
         raise FingerprintMismatch(
             f"the collection at {directory} was made with other prompts for {own.model} than this"
             " ragkit uses: use the ragkit that made it, or index into another collection with -c"
         )
     return agreed
+
+
+def check_model(directory: Path, snapshot: Snapshot, settings: Settings) -> None:
+    """See that a collection, which others may have filled meanwhile, has vectors of this model.
+
+    Raises:
+        FingerprintMismatch: It has others.
+    """
+    if snapshot.fingerprint not in (None, fingerprint_of(settings).json):
+        raise FingerprintMismatch(
+            f"the collection at {directory} was given model {snapshot.setting('model', '?')}"
+            f" meanwhile, not {settings.model or DEFAULT_MODEL}: open it again"
+        )
 
 
 def stored_settings(settings: Settings) -> dict[str, object]:
@@ -101,6 +123,7 @@ def stored_settings(settings: Settings) -> dict[str, object]:
         "base_url": settings.base_url or "",
         "provider": settings.provider,
         "input_type": settings.input_type,
+        "passage_tokens": settings.passage_tokens or DEFAULT_PASSAGE_TOKENS,
     }
 
 
@@ -113,17 +136,12 @@ def _spelled(model: str, values: dict[str, object], wrong: list[str]) -> str:
     return ", ".join([f"model {model}", *rest])
 
 
-def make_embedder(
-    settings: Settings,
-    max_cost_usd: Decimal | None = None,
-    usd_per_token: Decimal | None = None,
-) -> Embedder:
+def make_embedder(settings: Settings, max_cost_usd: Decimal | None = None) -> Embedder:
     """The embedder of these settings; nothing is sent.
 
     Args:
         settings: Of the collection.
         max_cost_usd: Most that the embedder may spend in its life; the embedded one costs nothing.
-        usd_per_token: What the server's list says, for that limit; None where nothing is known.
 
     Raises:
         MissingKey: A remote model without its key.
@@ -137,10 +155,9 @@ def make_embedder(
         from ragkit.embedding.local import LocalEmbedder  # noqa: PLC0415 - loads a model's runtime
 
         return LocalEmbedder()
-    from ragkit.embedding.budget import Budget  # noqa: PLC0415
     from ragkit.embedding.openrouter import OpenRouterEmbedder  # noqa: PLC0415 - loads httpx
 
-    embedder = OpenRouterEmbedder(
+    return OpenRouterEmbedder(
         model,
         api_key=settings.api_key,
         base_url=settings.base_url,
@@ -149,7 +166,5 @@ def make_embedder(
         input_type=settings.input_type,
         timeout_s=settings.request_timeout_s,
         concurrency=settings.concurrency,
+        max_cost_usd=max_cost_usd,
     )
-    if max_cost_usd is None:
-        return embedder
-    return embedder.with_budget(Budget(max_cost_usd, usd_per_token=usd_per_token))

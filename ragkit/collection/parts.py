@@ -5,16 +5,69 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from ragkit.embedding.seam import Embedder
-from ragkit.indexing.seam import VectorRanker, WordRanker
+from ragkit.indexing.seam import FloatVector, IdArray, Ranking, VectorRanker, WordRanker
 from ragkit.retrieval.late import LateVectorRanker, LateWordRanker
 from ragkit.retrieval.retriever import Retriever
+from ragkit.storage.database import Origin
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 
-__all__ = ["Parts"]
+__all__ = ["Generations", "Parts"]
+
+
+class Generations:
+    """The parts of the newest generation, and of older ones while searches are still at them.
+
+    Args:
+        make: Makes the parts for a snapshot's generation.
+    """
+
+    def __init__(self, make: Callable[[Snapshot], Parts]) -> None:
+        self._make = make
+        # Reentrant: a search may be ended by the garbage collector, in any place.
+        self._guard = threading.RLock()
+        self._parts: dict[tuple[Origin, int], Parts] = {}
+        self._users: Counter[tuple[Origin, int]] = Counter()
+        self._newest: tuple[Origin, int] | None = None
+
+    @contextlib.contextmanager
+    def of(self, snapshot: Snapshot) -> Iterator[Parts]:
+        """The parts of a snapshot's generation, kept for as long as the context lasts."""
+        place = (snapshot.origin, snapshot.generation)
+        with self._guard:
+            if place not in self._parts:
+                self._parts[place] = self._make(snapshot)
+            parts = self._parts[place]
+            self._users[place] += 1
+            newest = self._newest
+            if newest is None or place[0] != newest[0] or place[1] > newest[1]:
+                self._newest = place
+            self._close_unused()
+        try:
+            yield parts
+        finally:
+            with self._guard:
+                self._users[place] -= 1
+                self._close_unused()
+
+    def close(self) -> None:
+        """Close what no search is at; the rest goes with its last search."""
+        with self._guard:
+            self._newest = None
+            self._close_unused()
+
+    def _close_unused(self) -> None:
+        for place in list(self._parts):
+            if not self._users[place] and place != self._newest:
+                del self._users[place]
+                self._parts.pop(place).close()
 
 
 class Parts:
@@ -24,11 +77,10 @@ class Parts:
     for every snapshot of the same generation.
     """
 
-    def __init__(self, store: Store, embedder: Embedder, generation: int, key: bytes) -> None:
+    def __init__(self, store: Store, embedder: Embedder, key: bytes) -> None:
         self._store = store
         self._embedder = embedder
         self._key = key
-        self.generation = generation
         self._guard = threading.Lock()
         self._vectors: VectorRanker | None = None
         self._words: WordRanker | None = None
@@ -56,6 +108,8 @@ class Parts:
                 from ragkit.indexing.vectors import MatrixIndex  # noqa: PLC0415
 
                 ids, slots = snapshot.ids_and_slots()
+                if not len(ids):
+                    return _NoVectors()
                 matrix = self._store.rows(snapshot)
                 self._vectors = MatrixIndex(ids=ids, slots=slots, matrix=matrix)
             return self._vectors
@@ -77,7 +131,25 @@ class Parts:
                 return WordIndex.open(directory, key=self._key)
         # Built by another installation, damaged or deleted: made again from truth, and beside the
         # collection, since a reader changes nothing in it.
-        self._rebuilt = tempfile.TemporaryDirectory(prefix="ragkit-words-")
-        rebuilt = Path(self._rebuilt.name) / "words"
-        derive_all_words(rebuilt, snapshot, self._key)
-        return WordIndex.open(rebuilt, key=self._key)
+        with contextlib.ExitStack() as stack:
+            folder = tempfile.TemporaryDirectory(prefix="ragkit-words-")
+            stack.callback(folder.cleanup)
+            rebuilt = Path(folder.name) / "words"
+            derive_all_words(rebuilt, snapshot, self._key)
+            index = WordIndex.open(rebuilt, key=self._key)
+            stack.pop_all()
+        self._rebuilt = folder
+        return index
+
+
+class _NoVectors:
+    """A ``VectorRanker`` of a generation that holds no vector, and knows no width."""
+
+    def rank(self, vector: FloatVector, k: int, *, among: IdArray | None = None) -> Ranking:  # noqa: ARG002
+        """Nothing."""
+        ids, scores = np.empty(0, np.int64), np.empty(0, np.float32)
+        return Ranking(ids=ids, scores=scores, lowest=0.0, highest=0.0)
+
+    def scores(self, vector: FloatVector, ids: IdArray) -> FloatVector:  # noqa: ARG002
+        """No score for any."""
+        return np.full(len(ids), np.nan, np.float32)

@@ -28,6 +28,7 @@ _MARKER_FILES = {
     "pyvenv.cfg": "a Python environment, not documents",
     "CACHEDIR.TAG": "marked as a cache by CACHEDIR.TAG",
 }
+_HIDDEN = "{count} hidden file{plural} or folder{plural}"
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".bzr", ".jj"})
 _COLLECTION_FILES = frozenset({"collection.db", "vectors.f32"})
 
@@ -64,10 +65,17 @@ class SkippedFile:
 
     Hidden things and those that rules leave out are counted, not listed one by one: their source is
     the ignore file, or ``.`` for the root.
+
+    Attributes:
+        source: Path inside the root; that of a folder ends with ``/``.
+        reason: One line for the report.
+        leaves_open: What there is behind it is not known: hidden things, folders that cannot be
+            listed. That a document was not found there does not say that it is gone.
     """
 
     source: str
     reason: str
+    leaves_open: bool = False
 
 
 def walk(
@@ -143,7 +151,8 @@ class _Walk:
                 self._link(path, relative, rules)
         for (origin, reason), count in self.left_out.items():
             plural = "" if count == 1 else "s"
-            self._skip(origin, reason.format(count=count, plural=plural))
+            hidden = reason == _HIDDEN
+            self._skip(origin, reason.format(count=count, plural=plural), leaves_open=hidden)
         everything: list[FoundFile | SkippedFile] = [*self._without_collisions(), *self.skipped]
         return sorted(everything, key=lambda item: item.source)
 
@@ -175,7 +184,8 @@ class _Walk:
                 with os.scandir(folder) as listing:
                     entries = list(listing)
             except OSError as error:
-                self._skip(below or ".", f"cannot be listed: {error.strerror}")
+                listing_error = f"cannot be listed: {error.strerror}"
+                self._skip(below or ".", listing_error, leaves_open=True)
                 continue
             reason = _not_documents({entry.name for entry in entries}) if below else None
             if reason is not None:
@@ -191,7 +201,7 @@ class _Walk:
         name = entry.name
         if name.startswith("."):
             if name not in IGNORE_FILES:
-                self.left_out[".", "{count} hidden file{plural} or folder{plural}"] += 1
+                self.left_out[".", _HIDDEN] += 1
             return False
         is_link = entry.is_symlink()
         is_folder = not is_link and entry.is_dir(follow_symlinks=False)
@@ -206,7 +216,8 @@ class _Walk:
             try:
                 self._file(entry.path, relative, entry.stat(follow_symlinks=False))
             except OSError as error:
-                self._skip(relative, f"cannot be looked at: {error.strerror}")
+                reason = f"cannot be looked at: {error.strerror}"
+                self._skip(relative, reason, leaves_open=True)
         return is_folder and name not in _PACKAGE_FOLDERS
 
     def _ignored(self, path: str, rules: tuple[Rules, ...]) -> bool:
@@ -286,8 +297,9 @@ class _Walk:
     def _name_of(self, path: str) -> str:
         return source_from_raw(os.fsencode(self.taken[path]))
 
-    def _skip(self, relative: str, reason: str) -> None:
-        self.skipped.append(SkippedFile(source_from_raw(os.fsencode(relative)), reason))
+    def _skip(self, relative: str, reason: str, *, leaves_open: bool = False) -> None:
+        source = source_from_raw(os.fsencode(relative))
+        self.skipped.append(SkippedFile(source, reason, leaves_open))
 
 
 def _not_documents(names: set[str]) -> str | None:

@@ -30,11 +30,14 @@ class _Late(Generic[T]):
     @property
     def part(self) -> T:
         """The part itself."""
-        if not self._made:
+        # A name of its own, since ``close`` may take the list away at any moment.
+        made = self._made
+        if not made:
             with self._lock:
-                if not self._made:
-                    self._made.append(self._make())
-        return self._made[0]
+                made = self._made
+                if not made:
+                    made.append(self._make())
+        return made[0]
 
     @property
     def is_made(self) -> bool:
@@ -92,6 +95,8 @@ class LateEmbedder(_Late[Embedder]):
         return self.part.embed_query(text)
 
     def close(self) -> None:
-        """Close the embedder if it was made."""
-        if self.is_made:
-            self.part.close()
+        """Close the embedder if it was made; the next use makes another."""
+        with self._lock:
+            made, self._made = self._made, []
+        for part in made:
+            part.close()

@@ -6,18 +6,37 @@ import contextlib
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from ragkit.errors import CollectionDamaged, CollectionError, CollectionNotFound, NotACollection
-from ragkit.storage.schema import check_version, migrate
+from ragkit.storage.lock import LOCK_NAME
+from ragkit.storage.schema import check_version, migrate, schema_version
 
-__all__ = ["DATABASE_NAME", "Database", "atomic", "damage"]
+__all__ = ["DATABASE_NAME", "Database", "Origin", "atomic", "damage"]
 
 DATABASE_NAME = "collection.db"
 _BUSY_TIMEOUT_S = 30.0
 _APPLICATION_ID = 0x7261676B  # "ragk": a database of another program is refused
+# What an interrupted ``Store.discard`` may leave; SQLite drops the log of a database that is gone.
+_REMAINS = {LOCK_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm"}
+
+# Device, inode, and for a file that is read as immutable its size and time too: a collection that
+# was deleted and made again is another one, whatever its generation is called.
+Origin = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A connection for reading, with the process that opened it and the file that it reads."""
+
+    connection: sqlite3.Connection
+    process: int
+    origin: Origin
+    immutable: bool
 
 
 class Database:
@@ -30,8 +49,12 @@ class Database:
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
         self.path = directory / DATABASE_NAME
         self._read_only = read_only
-        self._idle: list[tuple[int, sqlite3.Connection]] = []
-        self._guard = threading.Lock()
+        self._idle: list[_Reader] = []
+        self._inherited: list[_Reader] = []
+        # Reentrant: a snapshot may be given back by the garbage collector, in any place.
+        self._guard = threading.RLock()
+        # Whoever forgets to close gets no warnings about it at the end of the program.
+        weakref.finalize(self, _close_own, self._idle)
 
     @classmethod
     def create(cls, directory: Path) -> None:
@@ -41,16 +64,12 @@ class Database:
             NotACollection: The directory holds other files and no collection.
         """
         path = directory / DATABASE_NAME
-        if not path.exists() and directory.exists() and any(directory.iterdir()):
-            raise NotACollection(
-                f"{directory} is not empty and holds no collection: give another directory"
-            )
         try:
+            if not path.exists() and directory.exists():
+                _refuse_others({entry.name for entry in directory.iterdir()}, directory)
             directory.mkdir(parents=True, exist_ok=True)
             with damage(path), contextlib.closing(_connect(path, "rwc")) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                migrate(connection, str(directory))
-                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                _prepare(connection, directory)
         except OSError as error:
             raise CollectionError(
                 f"a collection cannot be made at {directory}: {error.strerror}"
@@ -65,51 +84,88 @@ class Database:
         return connection
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection inside a read transaction: it sees one state of the database throughout."""
-        connection = self._take()
+    def reading(self) -> Iterator[tuple[sqlite3.Connection, Origin]]:
+        """A connection inside a read transaction: it sees one state of the database throughout.
+
+        With it comes what tells this database from one made later in its place.
+        """
+        reader = self._take()
         try:
             with damage(self.path):
-                connection.execute("BEGIN")
-                yield connection
+                reader.connection.execute("BEGIN")
+                yield reader.connection, reader.origin
         finally:
             with contextlib.suppress(sqlite3.Error):
-                connection.rollback()
+                reader.connection.rollback()
             with self._guard:
-                self._idle.append((os.getpid(), connection))
+                self._idle.append(reader)
 
     def close(self) -> None:
         """Close the idle connections; the object opens new ones when it is used again."""
         with self._guard:
-            idle, self._idle = self._idle, []
-        for process, connection in idle:
-            # A connection that came over a fork is its parent's: closing it would drop its locks.
-            if process == os.getpid():
-                connection.close()
+            _close_own(self._idle)
 
-    def _take(self) -> sqlite3.Connection:
+    def _take(self) -> _Reader:
         with self._guard:
             while self._idle:
-                process, connection = self._idle.pop()
-                if process == os.getpid():
-                    return connection
+                reader = self._idle.pop()
+                if reader.process != os.getpid():
+                    # It came over a fork and is the parent's: it is left alone, not even closed.
+                    self._inherited.append(reader)
+                elif reader.origin == self._origin(immutable=reader.immutable):
+                    return reader
+                else:
+                    reader.connection.close()
         with damage(self.path):
-            connection = self._open_reader()
-            check_version(connection, str(self.path.parent))
-        return connection
+            return self._open_reader()
 
-    def _open_reader(self) -> sqlite3.Connection:
-        if not self.path.is_file():
-            raise CollectionNotFound(f"there is no collection at {self.path.parent}")
-        if not self._read_only and os.access(self.path.parent, os.W_OK):
-            return _connect(self.path, "rw")
+    def _origin(self, *, immutable: bool) -> Origin:
         try:
-            return _connect(self.path, "ro")
-        except sqlite3.OperationalError:
+            status = self.path.stat()
+        except OSError as error:
+            raise CollectionNotFound(f"there is no collection at {self.path.parent}") from error
+        place = (status.st_dev, status.st_ino)
+        return (*place, status.st_size, status.st_mtime_ns) if immutable else place
+
+    def _open_reader(self) -> _Reader:
+        origin = self._origin(immutable=False)
+        if not self._read_only and os.access(self.path.parent, os.W_OK):
+            connection, immutable = _connect(self.path, "rw"), False
+        else:
+            connection, immutable = self._open_unwritten()
+        try:
+            if immutable:
+                origin = self._origin(immutable=True)
+            check_version(connection, str(self.path.parent))
+            if not schema_version(connection):
+                self._finish_making(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return _Reader(connection, os.getpid(), origin, immutable)
+
+    def _open_unwritten(self) -> tuple[sqlite3.Connection, bool]:
+        """A connection that changes nothing, and whether it takes the file to be unchanging."""
+        try:
+            return _connect(self.path, "ro"), False
+        except sqlite3.OperationalError as error:
             # Without a -wal nothing is left to be merged, so that the file alone is the truth.
-            if self.path.with_name(DATABASE_NAME + "-wal").exists():
-                raise
-            return _connect(self.path, "ro&immutable=1")
+            log = self.path.with_name(DATABASE_NAME + "-wal")
+            if log.exists() and log.stat().st_size:
+                raise CollectionError(
+                    f"{self.path} was left by a writer in mid-work and cannot be read where it"
+                    " cannot be written: open it once where it can, or make a copy"
+                ) from error
+            return _connect(self.path, "ro&immutable=1"), True
+
+    def _finish_making(self, connection: sqlite3.Connection) -> None:
+        """A collection whose making was interrupted before it had any table."""
+        if self._read_only or not os.access(self.path.parent, os.W_OK):
+            raise CollectionNotFound(
+                f"the collection at {self.path.parent} was never filled: `ragkit index FOLDER`"
+                " does that"
+            )
+        _prepare(connection, self.path.parent)
 
 
 @contextlib.contextmanager
@@ -126,12 +182,35 @@ def damage(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise CollectionError(f"{path} cannot be used: {error}") from error
+        full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+        advice = "; make room and run the same command again" if full else ""
+        raise CollectionError(f"{path} cannot be used: {error}{advice}") from error
     except sqlite3.DatabaseError as error:
         raise CollectionDamaged(
             f"{path} is damaged ({error}): restore it from a copy, or delete the collection and"
             " index again"
         ) from error
+
+
+def _prepare(connection: sqlite3.Connection, directory: Path) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    migrate(connection, str(directory))
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+
+
+def _refuse_others(names: set[str], directory: Path) -> None:
+    if not names <= _REMAINS:
+        raise NotACollection(
+            f"{directory} is not empty and holds no collection: give another directory"
+        )
+
+
+def _close_own(readers: list[_Reader]) -> None:
+    """Close what this process opened; what came over a fork is its parent's."""
+    own = [reader for reader in readers if reader.process == os.getpid()]
+    readers[:] = [reader for reader in readers if reader.process != os.getpid()]
+    for reader in own:
+        reader.connection.close()
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,19 +26,57 @@ _POLL_S = 0.05
 
 
 @contextlib.contextmanager
-def writer_lock(directory: Path, *, wait_s: float = 0.0) -> Iterator[None]:
+def writer_lock(
+    directory: Path, *, wait_s: float = 0.0, stop: threading.Event | None = None
+) -> Iterator[None]:
     """Hold the collection for writing.
+
+    Args:
+        directory: Of the collection.
+        wait_s: How long to wait for another writer.
+        stop: Once set, there is no waiting.
 
     Raises:
         CollectionLocked: Another writer still holds it after *wait_s* seconds; names its PID.
+        CollectionError: The directory cannot be written.
     """
+    file = _locked_file(directory, time.monotonic() + wait_s, stop)
+    try:
+        _sign(file, directory)
+        yield
+        os.truncate(file, 0)
+    finally:
+        os.close(file)
+
+
+def _locked_file(directory: Path, deadline_s: float, stop: threading.Event | None) -> int:
     path = directory / LOCK_NAME
+    while True:
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise CollectionError(f"{directory} cannot be written: {error.strerror}") from error
+        try:
+            _acquire(file, directory, deadline_s, stop)
+            # Whoever discards an empty collection deletes its lock while others wait for it.
+            if _is_at(file, path):
+                return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)
+
+
+def _is_at(file: int, path: Path) -> bool:
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise CollectionError(f"{directory} cannot be written: {error.strerror}") from error
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _sign(file: int, directory: Path) -> None:
+    """Say whose the lock is, for those who are refused."""
     try:
-        _acquire(file, directory, time.monotonic() + wait_s)
         owner = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
@@ -45,18 +84,19 @@ def writer_lock(directory: Path, *, wait_s: float = 0.0) -> Iterator[None]:
         }
         os.truncate(file, 0)
         os.pwrite(file, json.dumps(owner).encode(), 0)
-        yield
-        os.truncate(file, 0)
-    finally:
-        os.close(file)
+    except OSError as error:
+        raise CollectionError(
+            f"{directory} cannot be written: {error.strerror}; make room and run the same command"
+            " again"
+        ) from error
 
 
-def _acquire(file: int, directory: Path, deadline: float) -> None:
+def _acquire(file: int, directory: Path, deadline_s: float, stop: threading.Event | None) -> None:
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline_s or (stop is not None and stop.is_set()):
                 raise CollectionLocked(
                     f"{directory} is being written by {_owner(file)}: wait for it, or use --wait"
                 ) from None

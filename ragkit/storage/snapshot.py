@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +15,7 @@ import numpy as np
 
 from ragkit.errors import AmbiguousSource, InvalidArgument, SourceNotFound
 from ragkit.records import Document, DocumentSpending, ModelSpending
+from ragkit.storage.database import Origin
 from ragkit.storage.ledger import Rate, rate_of, spending_by_document, spending_by_model
 from ragkit.storage.rows import (
     PASSAGE_COLUMNS,
@@ -40,8 +43,15 @@ class Snapshot:
     Fulfils ``PassageStore``, and answers what a sync and a status ask.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, generation: int | None = None) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        generation: int | None = None,
+        origin: Origin = (),
+    ) -> None:
         self._connection = connection
+        self.origin = origin
         settings = connection.execute("SELECT key, value FROM settings")
         self._settings: dict[str, object] = {key: json.loads(value) for key, value in settings}
         stored = self.setting("generation", 0)
@@ -50,6 +60,15 @@ class Snapshot:
     def setting(self, key: str, default: _T) -> _T:
         """A setting of the collection, or the default."""
         return self._settings.get(key, default)  # type: ignore[return-value]
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The fingerprint that its vectors have, as JSON; None until it has decided for one.
+
+        A collection decides with its first vectors or its first generation.
+        """
+        decided = self.generation > 0 or self.matrix_rows() > 0
+        return (self.setting("fingerprint", "") or None) if decided else None
 
     # --- passages
 
@@ -153,7 +172,10 @@ class Snapshot:
         query = f"""SELECT roots.name, source FROM documents JOIN roots ON roots.id = root_id
             WHERE (source = ?1 OR roots.name || ':' || source = ?1) AND {self._alive("documents")}
             ORDER BY roots.name"""  # noqa: S608
-        found: list[tuple[str, str]] = self._connection.execute(query, (name,)).fetchall()
+        found: list[tuple[str, str]] = []
+        # A name with half of a surrogate pair is no text, and no document is called so.
+        with contextlib.suppress(UnicodeEncodeError):
+            found = self._connection.execute(query, (name,)).fetchall()
         if not found:
             raise SourceNotFound(
                 f"the collection has no document {name!r}: check the name, and that it was indexed"
@@ -178,9 +200,14 @@ class Snapshot:
         return None if row is None else document_from_row(row)
 
     def roots(self) -> list[Root]:
-        """The roots by name."""
+        """The roots by name; those of a sync that has not committed are none."""
+        coming = set(self.setting("coming_roots", list[str]()))
         rows = self._connection.execute("SELECT id, name, path, is_file FROM roots ORDER BY name")
-        return [Root(id=row[0], name=row[1], path=row[2], is_file=bool(row[3])) for row in rows]
+        return [
+            Root(id=row[0], name=row[1], path=os.fsdecode(row[2]), is_file=bool(row[3]))
+            for row in rows
+            if row[1] not in coming
+        ]
 
     def problems(self, kinds: Iterable[str] = ("failed", "skipped", "warning")) -> list[Problem]:
         """What is not in the collection, or not whole, in the order (root, source)."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from ragkit.errors import CollectionNotFound
-from ragkit.storage.database import DATABASE_NAME, Database
+from ragkit.errors import CollectionError, CollectionNotFound
+from ragkit.storage.database import DATABASE_NAME, Database, damage
 from ragkit.storage.lock import LOCK_NAME, writer_lock
-from ragkit.storage.matrix import FloatMatrix, map_rows
+from ragkit.storage.matrix import MATRIX_NAME, FloatMatrix, map_rows
 from ragkit.storage.rows import Root
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.writer import Writer
@@ -56,17 +57,29 @@ class Store:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """The newest generation, unchanging for as long as the context lasts."""
-        with self._database.reading() as connection:
-            yield Snapshot(connection)
+        with self._database.reading() as (connection, origin):
+            yield Snapshot(connection, origin=origin)
 
     @contextlib.contextmanager
-    def writing(self, *, wait_s: float = 0.0) -> Iterator[Writer]:
+    def writing(
+        self, *, wait_s: float = 0.0, stop: threading.Event | None = None
+    ) -> Iterator[Writer]:
         """Hold the collection for writing; leftovers of an interrupted sync are cleared first.
+
+        Args:
+            wait_s: How long to wait for another writer.
+            stop: Once set, there is no waiting.
 
         Raises:
             CollectionLocked: Another writer holds it.
+            CollectionError: The disk is full or refuses; what was embedded before is kept.
         """
-        with writer_lock(self.directory, wait_s=wait_s):
+        with (
+            writer_lock(self.directory, wait_s=wait_s, stop=stop),
+            damage(self.directory / DATABASE_NAME),
+        ):
+            # Another process may have discarded it, as empty, while this one waited.
+            self.ensure()
             writer = Writer(self.directory, self._database.open_writer())
             try:
                 yield writer
@@ -87,19 +100,34 @@ class Store:
         with self.snapshot() as snapshot:
             return snapshot.generation == 0 and snapshot.matrix_rows() == 0
 
-    def discard(self) -> None:
-        """Remove an empty collection's own files, and its directory if nothing else is in it."""
+    def discard_if_empty(self) -> None:
+        """Remove the files of a collection to which nothing was ever committed.
+
+        Its directory goes too if nothing else is in it. A collection that another writer holds is
+        left to that writer.
+        """
+        with contextlib.suppress(CollectionError), writer_lock(self.directory):
+            if self.exists(self.directory) and self.is_empty():
+                self._discard()
+
+    def _discard(self) -> None:
         self.close()
-        names = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm", LOCK_NAME)
-        for name in names:
-            (self.directory / name).unlink(missing_ok=True)
+        (self.directory / MATRIX_NAME).unlink(missing_ok=True)
         shutil.rmtree(self.derived, ignore_errors=True)
+        # The database goes first: without it the rest is known for remains.
+        for name in (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm", LOCK_NAME):
+            (self.directory / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.directory.rmdir()
 
     def size_bytes(self) -> int:
-        """Bytes of all files of the collection."""
-        return sum(path.stat().st_size for path in self.directory.rglob("*") if path.is_file())
+        """Bytes of all files of the collection; a file that a writer deletes meanwhile is none."""
+        size_bytes = 0
+        for folder, _, names in os.walk(self.directory):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    size_bytes += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118
+        return size_bytes
 
     def close(self) -> None:
         """Close what is open; the store opens it again when it is used."""

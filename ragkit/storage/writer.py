@@ -8,6 +8,7 @@ them visible with one update.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -99,12 +100,16 @@ class Writer:
             self._set(values)
 
     def add_root(self, name: str, path: str, *, is_file: bool) -> Root:
-        """Make a root, or give the one of that name its path."""
+        """Stage a root, or give the one of that name its path."""
+        coming = self._coming_roots()
         with atomic(self._connection):
+            if name not in coming.union(root.name for root in self.snapshot().roots()):
+                self._set({"coming_roots": sorted(coming | {name})})
             row = self._connection.execute(
                 """INSERT INTO roots (name, path, is_file) VALUES (?, ?, ?)
-                ON CONFLICT (name) DO UPDATE SET path = excluded.path RETURNING id""",
-                (name, path, is_file),
+                ON CONFLICT (name) DO UPDATE SET path = excluded.path, is_file = excluded.is_file
+                RETURNING id""",
+                (name, _stored_path(path), is_file),
             ).fetchone()
         return Root(id=row[0], name=name, path=path, is_file=is_file)
 
@@ -265,7 +270,8 @@ class Writer:
                 ) AS numbered WHERE passages.row = numbered.row""",
                 (first, born),
             )
-        places = """SELECT passages.id, root_id, source FROM passages
+        # Words are looked up by path and cut to their stems by language, so that both count.
+        places = """SELECT passages.id, root_id, source, language FROM passages
             JOIN documents ON documents.id = document_id WHERE passages."""
         old = set(self._connection.execute(f"{places}died = ?", (born,)))
         new = set(self._connection.execute(f"{places}born = ?", (born,)))
@@ -293,7 +299,8 @@ class Writer:
                 "SELECT coalesce(max(id), 0) + 1 FROM passages"
             ).fetchone()[0]
             before = self.snapshot().setting("next_passage_id", 1)
-            self._set({**settings, "generation": born, "next_passage_id": max(next_id, before)})
+            ids = {"next_passage_id": max(next_id, before)}
+            self._set({**settings, **ids, "generation": born, "coming_roots": []})
             self._replace_problems(by_name, problems)
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self.generation = born
@@ -381,7 +388,22 @@ class Writer:
                 "DELETE FROM documents WHERE died <= ?",
             ):
                 self._connection.execute(statement, (generation,))
+            for name in self._coming_roots():
+                self._connection.execute("DELETE FROM roots WHERE name = ?", (name,))
+            self._set({"coming_roots": []})
+
+    def _coming_roots(self) -> frozenset[str]:
+        return frozenset(self.snapshot().setting("coming_roots", list[str]()))
 
 
-def _ids(places: Iterable[tuple[int, int, str]]) -> npt.NDArray[np.int64]:
+def _stored_path(path: str) -> str | bytes:
+    """A path as text, so that people can read it, or as its bytes where they are no text."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
+def _ids(places: Iterable[tuple[int, int, str, str | None]]) -> npt.NDArray[np.int64]:
     return np.unique(np.array([place[0] for place in places], np.int64))

@@ -6,6 +6,7 @@ Content decides; size and time of change are only a cheap sign that nothing did.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,27 +139,38 @@ class _Comparison:
     def add(self, scope: Scope, walk: Walk) -> None:
         states = self._states[scope.name]
         expected = {source for source in states if scope.covers(source)}
-        found, skipped = set(), 0
-        for item in walk(scope) if scope.path.exists() else ():
+        found: set[str] = set()
+        skipped: list[SkippedFile] = []
+        exists = os.path.exists(scope.path)  # noqa: PTH110 - it answers where a Path raises
+        for item in walk(scope) if exists else ():
             if isinstance(item, SkippedFile):
-                skipped += 1
+                skipped.append(item)
                 self._skip(scope.name, item)
             else:
                 found.add(item.source)
                 self._look(scope.name, item, states.get(item.source))
-        if not found and not skipped:
-            self._guard(scope, len(expected))
-        self._gone.extend(states[source] for source in sorted(expected - found))
+        if not found and all(item.leaves_open for item in skipped):
+            self._guard(scope, len(expected), exists=exists)
+        gone = expected - found
+        kept = {source for source in gone if _is_open(source, skipped)}
+        self._difference.unchanged += len(kept)
+        self._gone.extend(states[source] for source in sorted(gone - kept))
 
-    def _guard(self, scope: Scope, expected: int) -> None:
+    def _guard(self, scope: Scope, expected: int, *, exists: bool) -> None:
         """Stop before an unmounted disk or a mistyped name empties the collection."""
         if scope.prefix and not expected:
-            raise PathNotFound(f"there is no file or folder at {scope.path / scope.prefix}")
-        whole = not scope.prefix or not scope.path.exists()
+            path = scope.path / scope.prefix
+            if os.path.lexists(path):
+                raise PathNotFound(
+                    f"what is at {path} is hidden, or left out by its folder's rules"
+                )
+            raise PathNotFound(f"there is no file or folder at {path}")
+        whole = not scope.prefix or not exists
         if whole and expected and not self._rules.allow_empty:
             raise RootVanished(
-                f"{scope.path} is gone or empty, and the collection holds {expected:,} of its"
-                " documents; nothing was removed: if they are to go, use --allow-empty"
+                f"{scope.path} is gone or empty, or cannot be read, and the collection holds"
+                f" {expected:,} of its documents; nothing was removed: if they are to go, use"
+                " --allow-empty"
             )
 
     def _skip(self, root: str, item: SkippedFile) -> None:
@@ -240,6 +252,17 @@ class _Comparison:
                     candidates.remove(state)  # type: ignore[union-attr]
                     break
         return moved
+
+
+def _is_open(source: str, skipped: Iterable[SkippedFile]) -> bool:
+    """Whether a document may still be there, in a folder that could not be looked into."""
+    return any(
+        item.leaves_open
+        and (
+            source == item.source or (item.source.endswith("/") and source.startswith(item.source))
+        )
+        for item in skipped
+    )
 
 
 def _extension(source: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ragkit.errors import PathNotFound
+from ragkit.reading.names import source_from_raw
 from ragkit.storage.rows import Root
 from ragkit.storage.store import Store
 
@@ -38,7 +39,7 @@ class Scope:
 
 
 def scopes(paths: Sequence[Path], store: Store, roots: Iterable[Root]) -> list[Scope]:
-    """The part of a root, known or new, that each path names; a path named twice counts once.
+    """The part of a root, known or new, that each path names; what is named twice counts once.
 
     Raises:
         PathNotFound: Nothing is there, and no known root or document is meant.
@@ -50,7 +51,7 @@ def scopes(paths: Sequence[Path], store: Store, roots: Iterable[Root]) -> list[S
         scope = _known_scope(path, known) or _new_scope(path, taken)
         taken.add(scope.name)
         found.append(scope)
-    return found
+    return [scope for scope in found if not any(_is_within(scope, other) for other in found)]
 
 
 def stored_path(path: Path, collection: Path) -> str:
@@ -61,18 +62,24 @@ def stored_path(path: Path, collection: Path) -> str:
     return path.as_posix()
 
 
+def _is_within(scope: Scope, other: Scope) -> bool:
+    """Whether another scope covers this one, so that its files would be met twice."""
+    return scope is not other and scope.name == other.name and other.covers(scope.prefix)
+
+
 def _known_scope(path: Path, known: dict[Path, Root]) -> Scope | None:
     for above in (path, *path.parents):
         root = known.get(above)
         if root is None or (root.is_file and above != path):
             continue
-        prefix = "" if above == path else path.relative_to(above).as_posix()
+        below = path.relative_to(above)
+        prefix = "" if above == path else source_from_raw(os.fsencode(below.as_posix()))
         return Scope(name=root.name, path=above, is_file=root.is_file, prefix=prefix, known=True)
     return None
 
 
 def _new_scope(path: Path, taken: set[str]) -> Scope:
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - it answers where a Path raises
         raise PathNotFound(f"there is no file or folder at {path}")
     base = os.fsencode(path.name).decode("utf-8", "replace") or "root"
     name, number = base, 1

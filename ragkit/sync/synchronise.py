@@ -11,10 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from ragkit.chunking import CHUNKER_VERSION
-from ragkit.config import Settings
+from ragkit.config import DEFAULT_PASSAGE_TOKENS, Settings
 from ragkit.embedding.seam import Embedder
-from ragkit.errors import BudgetSpent, EmbeddingError, OutOfCredit
+from ragkit.errors import BudgetSpent, EmbeddingError, FingerprintMismatch, OutOfCredit
 from ragkit.models.catalogue import LOCAL_MODELS
+from ragkit.reading.names import source_from_raw
 from ragkit.reading.pool import WorkerPool
 from ragkit.reading.walk import FoundFile, SkippedFile, walk
 from ragkit.records import SyncReport
@@ -74,7 +75,12 @@ class Synchroniser:
     def compare(
         self, snapshot: Snapshot, paths: Sequence[Path], options: Options
     ) -> tuple[list[Scope], Difference]:
-        """What changed, file by file; reads no more than sizes and times."""
+        """What changed, file by file; reads no more than sizes and times.
+
+        Raises:
+            FingerprintMismatch: The collection is of another model or passage size by now.
+        """
+        self.check_identity(snapshot)
         covered = scopes(paths, self.store, snapshot.roots())
 
         def files(scope: Scope) -> Iterator[FoundFile | SkippedFile]:
@@ -90,6 +96,29 @@ class Synchroniser:
         )
         return covered, difference
 
+    def check_identity(self, snapshot: Snapshot) -> None:
+        """See that the collection has not decided otherwise, in another process or by its file.
+
+        Raises:
+            FingerprintMismatch: It has.
+        """
+        own = snapshot.fingerprint
+        if own is None:
+            return
+        if own != self.identity["fingerprint"]:
+            raise FingerprintMismatch(
+                f"the collection at {self.store.directory} was given model"
+                f" {snapshot.setting('model', '?')} meanwhile, not {self.identity['model']}: open"
+                " it again, or index into another collection with -c"
+            )
+        stored = snapshot.setting("passage_tokens", DEFAULT_PASSAGE_TOKENS)
+        if stored != self.identity["passage_tokens"]:
+            raise FingerprintMismatch(
+                f"the collection at {self.store.directory} has passages of {stored} tokens, not"
+                f" {self.identity['passage_tokens']} as passage_tokens says: leave the setting out,"
+                " or index into another collection with -c"
+            )
+
     def pool(self) -> WorkerPool[CutReply]:
         """Worker processes that read and cut as this collection is cut."""
         workers = self.settings.workers or min(4, os.cpu_count() or 1)
@@ -99,7 +128,7 @@ class Synchroniser:
             arguments=worker_arguments(
                 model=self.embedder.fingerprint.model,
                 max_tokens=self.embedder.max_tokens,
-                passage_tokens=self.settings.passage_tokens,
+                passage_tokens=self.settings.passage_tokens or DEFAULT_PASSAGE_TOKENS,
             ),
             workers=workers,
             timeout_s=self.settings.file_timeout_s,
@@ -128,6 +157,7 @@ class Synchroniser:
 
         Raises:
             CollectionLocked: Another writer holds the collection.
+            FingerprintMismatch: The collection is of another model or passage size by now.
             EmbeddingError: After what was complete has been committed.
         """
         started = time.monotonic()
@@ -136,7 +166,8 @@ class Synchroniser:
             generation = snapshot.generation
             if _in_step(snapshot, covered, difference):
                 return _report(Outcome(), difference, seconds=time.monotonic() - started)
-        with self.store.writing(wait_s=options.wait_s) as writer:
+        with self.store.writing(wait_s=options.wait_s, stop=stop) as writer:
+            self.check_identity(writer.snapshot())
             if writer.generation != generation:
                 covered, difference = self.compare(writer.snapshot(), paths, options)
             run = _Run(self, writer, covered, difference)
@@ -147,13 +178,20 @@ class Synchroniser:
 
     def _files(self, scope: Scope, options: Options) -> Iterator[FoundFile | SkippedFile]:
         own = os.path.join(os.path.realpath(self.store.directory), "")  # noqa: PTH118
+        own_source = source_from_raw(
+            os.fsencode(os.path.relpath(own, os.path.realpath(scope.path)))
+        )
+        own_source = f"{own_source}/"
         for item in walk(
             scope.path,
             include=options.include,
             exclude=options.exclude,
             max_file_bytes=self.max_file_bytes,
         ):
-            inside = isinstance(item, FoundFile) and item.location.startswith(own)
+            if isinstance(item, FoundFile):
+                inside = item.location.startswith(own)
+            else:
+                inside = f"{item.source.rstrip('/')}/".startswith(own_source)
             if scope.covers(item.source) and not inside:
                 yield item
 
@@ -173,7 +211,7 @@ class _Run:
         self._writer = writer
         self._covered = covered
         self._difference = difference
-        if not writer.has_vectors:
+        if writer.snapshot().fingerprint is None:
             writer.set(synchroniser.identity)
         self._roots = {root.name: root for root in writer.snapshot().roots()}
         for scope in covered:
@@ -205,11 +243,22 @@ class _Run:
                 pipeline.run(difference.reads, pool, synchroniser.max_file_bytes)
             except EmbeddingError as raised:
                 error = raised
-        # An error that let nothing through, such as a wrong key, changes nothing.
-        if error is None or pipeline.outcome.added or pipeline.outcome.updated:
+        if self._is_worth_keeping(pipeline.outcome, error):
             self._commit(pipeline.outcome)
         report = _report(pipeline.outcome, difference, stopped=_why(stop, error))
         return replace(report, saved_usd=self._saved_usd(pipeline.outcome)), error
+
+    def _is_worth_keeping(self, outcome: Outcome, error: EmbeddingError | None) -> bool:
+        """An error that let nothing through, such as a wrong key, changes nothing.
+
+        Without money moves and removals are done all the same, as they cost none.
+        """
+        done = bool(outcome.added or outcome.updated)
+        if isinstance(error, (BudgetSpent, OutOfCredit)):
+            done = done or bool(
+                self._difference.moves or self._difference.removed or outcome.removed
+            )
+        return error is None or done
 
     def _move(self, move: Move) -> None:
         state, file = move.state, move.file

@@ -55,12 +55,18 @@ def run(options: ChunkOptions) -> int:
     """Read and cut the file, and print the passages."""
     from ragkit.chunking import Chunker  # noqa: PLC0415 - loads numpy
     from ragkit.cli.commands.read import read_argument  # noqa: PLC0415
-    from ragkit.config import DEFAULT_MODEL, load_settings  # noqa: PLC0415
+    from ragkit.config import (  # noqa: PLC0415
+        DEFAULT_MODEL,
+        DEFAULT_PASSAGE_TOKENS,
+        load_settings,
+    )
 
     settings = load_settings(Path.cwd())
     model = options.model or settings.model or DEFAULT_MODEL
     chunker = Chunker(
-        max_tokens=options.max_tokens, model=model, passage_tokens=settings.passage_tokens
+        max_tokens=options.max_tokens,
+        model=model,
+        passage_tokens=settings.passage_tokens or DEFAULT_PASSAGE_TOKENS,
     )
     document = read_argument(options.file)
     passages = chunker.split(document)
