@@ -29,6 +29,11 @@ class Allowance:
     inflated_bytes: int = _MOST_INFLATED_BYTES
     members: int = _MOST_MEMBERS
 
+    def take_member(self) -> bool:
+        """Account for one more member; False if it is one too many."""
+        self.members -= 1
+        return self.members >= 0
+
     def take_bytes(self, count: int) -> None:
         """Account for unpacked bytes.
 

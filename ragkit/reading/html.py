@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from selectolax.lexbor import LexborHTMLParser
 
 from ragkit.reading.content import RawFile, Reading
-from ragkit.reading.decoding import decode
+from ragkit.reading.decoding import Decoded, decode
 from ragkit.reading.html_text import TextBuilder
 from ragkit.reading.structure import nest_sections, word_set
 from ragkit.records import Document, Metadata
@@ -21,7 +21,7 @@ from ragkit.records import Document, Metadata
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-__all__ = ["read_html", "text_of_html"]
+__all__ = ["read_chapter", "read_html", "text_of_html"]
 
 _DECLARED = re.compile(
     rb"<meta[^>]{0,300}?charset\s*=\s*[\"']?\s*([\w.:-]+)|<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.-]+)",
@@ -37,16 +37,44 @@ _BOILERPLATE_ROLES = frozenset({"navigation", "banner", "contentinfo", "search",
 _MAY_BE_HIDDEN = word_set("div section p ul ol header span form main article table")
 _ARRANGED = word_set("table h1 h2 h3 h4 pre hr article section main form")
 _TABLE_PARTS = word_set("table thead tbody tfoot tr td th caption")
+_EMPTY_ELEMENT = re.compile(r"<([a-zA-Z][\w:.-]*)((?:\s[^<>]*)?)/>")
+_VOID = word_set("area base br col embed hr img input link meta param source track wbr")
 _METADATA = ("description", "author", "keywords", "date")
 
 
-def read_html(raw: RawFile) -> Reading:
-    """Read a page; its title is ``<title>``, else its first ``<h1>``."""
-    match = _DECLARED.search(raw.data[:_DECLARED_WITHIN_BYTES])
-    declared = (match.group(1) or match.group(2)).decode("ascii", "replace") if match else None
-    decoded = decode(raw.data, declared)
-    tree = LexborHTMLParser(decoded.text)
-    page = _read_tree(tree)
+def read_html(raw: RawFile, declared: str | None = None) -> Reading:
+    """Read a page; its title is ``<title>``, else its first ``<h1>``.
+
+    Args:
+        raw: The page.
+        declared: Its charset, where what it came in says so.
+    """
+    decoded = decode(raw.data, declared or _declared(raw.data))
+    return _reading(raw, decoded, LexborHTMLParser(decoded.text), boilerplate=False)
+
+
+def read_chapter(raw: RawFile) -> Reading:
+    """Read a part of a book, which is XHTML: an aside in it is a note, and belongs to it."""
+    decoded = decode(raw.data, _declared(raw.data))
+    # HTML knows no empty elements but its own: after <title/> all is title to it.
+    markup = _EMPTY_ELEMENT.sub(_spelled_out, decoded.text)
+    return _reading(raw, decoded, LexborHTMLParser(markup), boilerplate=True)
+
+
+def _spelled_out(match: re.Match[str]) -> str:
+    name = match.group(1)
+    return match.group() if name.lower() in _VOID else f"<{name}{match.group(2)}></{name}>"
+
+
+def _declared(data: bytes) -> str | None:
+    match = _DECLARED.search(data[:_DECLARED_WITHIN_BYTES])
+    return (match.group(1) or match.group(2)).decode("ascii", "replace") if match else None
+
+
+def _reading(
+    raw: RawFile, decoded: Decoded, tree: LexborHTMLParser, *, boilerplate: bool
+) -> Reading:
+    page = _read_tree(tree, boilerplate=boilerplate)
     document = Document(
         source=raw.source,
         root=raw.root,
@@ -69,12 +97,12 @@ def text_of_html(markup: str) -> str:
     return _read_tree(LexborHTMLParser(markup)).text
 
 
-def _read_tree(tree: LexborHTMLParser) -> TextBuilder:
+def _read_tree(tree: LexborHTMLParser, *, boilerplate: bool = False) -> TextBuilder:
     body = tree.body or tree.root
     if body is None:
         return TextBuilder()
     layout = _layout_tables(body) if tree.css_first("table") is not None else frozenset()
-    page = _read_node(body, layout, boilerplate=False)
+    page = _read_node(body, layout, boilerplate=boilerplate)
     if not page.text:
         # A page that is all sidebar is better than none.
         page = _read_node(body, layout, boilerplate=True)

@@ -53,6 +53,9 @@ _READERS = MappingProxyType(
         _WORD: _Entry("word", "read_word", 1),
         _SLIDES: _Entry("slides", "read_slides", 1),
         _SHEETS: _Entry("sheets", "read_sheets", 1),
+        "application/epub+zip": _Entry("books", "read_book", 1),
+        "application/zip": _Entry("packed", "read_zip", 1),
+        "message/rfc822": _Entry("mail", "read_mail", 1),
     }
 )
 
@@ -75,6 +78,9 @@ _EXTENSIONS = MappingProxyType(
             _WORD: "docx docm dotx dotm",
             _SLIDES: "pptx pptm ppsx ppsm potx potm",
             _SHEETS: "xlsx xlsm xltx xltm",
+            "application/epub+zip": "epub",
+            "application/zip": "zip",
+            "message/rfc822": "eml",
             "text/javascript": "js mjs cjs",
             "text/css": "css",
             "text/x-source": (
@@ -105,8 +111,8 @@ _NAMES = MappingProxyType(
 
 # Formats whose readers are still to come, by extension: a line of the report, not noise.
 _LATER = word_set(
-    "doc dot ppt pps xlsb xls ods odt odp rtf epub mobi azw3 eml"
-    " msg mbox zip gz tgz tar bz2 xz zst 7z rar png jpg jpeg gif webp bmp tif tiff heic avif"
+    "doc dot ppt pps xlsb xls ods odt odp rtf mobi azw3 msg"
+    " mbox gz tgz tar bz2 xz zst 7z rar png jpg jpeg gif webp bmp tif tiff heic avif"
     " ico psd mp3 mp4 m4a wav ogg flac webm mkv mov avi parquet sqlite db"
 )
 
@@ -132,8 +138,7 @@ _PROGRAMS = (b"\x7fELF", b"MZ\x90\x00", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe"
 _PDF_MARK_WITHIN_BYTES = 1024
 
 # Containers: what does not open as one is damaged, whatever its bytes look like.
-_ZIPPED = frozenset({_WORD, _SLIDES, _SHEETS})
-_CONTAINERS = _ZIPPED
+_CONTAINERS = frozenset({_WORD, _SLIDES, _SHEETS, "application/epub+zip", "application/zip"})
 _ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 # A part that only one kind of container has.
 _TELLING_PARTS = (
@@ -141,6 +146,10 @@ _TELLING_PARTS = (
     (b"ppt/presentation.xml", _SLIDES),
     (b"xl/workbook.xml", _SHEETS),
 )
+# Open Document and EPUB say what they are in their first member, which is not compressed.
+_STATED = b"mimetype"
+_STATED_AT_BYTE = 30
+_LONGEST_TYPE = 100
 _NAMES_WITHIN_BYTES = 256 * 1024
 
 
@@ -182,6 +191,9 @@ def _by_mark(data: bytes) -> str | None:
     """The format of a container that lost its extension, or has another's."""
     if not data.startswith(_ZIP_MARKS):
         return None
+    if data.startswith(_STATED, _STATED_AT_BYTE):
+        stated = data[_STATED_AT_BYTE + len(_STATED) :][:_LONGEST_TYPE]
+        return next((kind for kind in _CONTAINERS if stated.startswith(kind.encode())), None)
     names = data[-_NAMES_WITHIN_BYTES:]
     return next((kind for part, kind in _TELLING_PARTS if part in names), None)
 
