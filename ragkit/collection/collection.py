@@ -38,6 +38,7 @@ from ragkit.retrieval.late import LateEmbedder
 from ragkit.storage.installation import installation_key
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
+from ragkit.sync.pricing import Pricer
 
 if TYPE_CHECKING:
     from ragkit.evaluation.querysets import Question
@@ -62,6 +63,7 @@ class Collection:
         self._read_only = read_only
         self._is_new = is_new
         self._embedder = LateEmbedder(lambda: make_embedder(settings))
+        self._pricer = Pricer(settings)
         self._generations = Generations(self._parts_of)
         self._held: list[weakref.finalize[..., Retriever]] = []
 
@@ -120,9 +122,10 @@ class Collection:
         checksum: bool = False,
         allow_empty: bool = False,
     ) -> SyncPlan:
-        """What ``sync`` would do, and what it would cost; nothing is sent or written.
+        """What ``sync`` would do, and what it would cost; no text is sent, nothing is written.
 
-        The files that changed are read and cut, as the sync itself would.
+        The files that changed are read and cut, as the sync itself would. The server is asked for
+        its list of prices, once a day at most; without an answer ``basis`` says so.
 
         Raises:
             PathNotFound: There is nothing at a path.
@@ -131,8 +134,7 @@ class Collection:
         from ragkit.sync.estimate import estimate  # noqa: PLC0415 - loads the readers
 
         options = options_of(include, exclude, checksum=checksum, allow_empty=allow_empty)
-        free = is_local(self._settings)
-        price = (lambda tokens: Decimal(0)) if free else (lambda tokens: None)  # noqa: ARG005
+        price = self._pricer.price
         return estimate(self._synchroniser(self._embedder), paths_of(paths), options, price)
 
     def sync(
@@ -378,6 +380,7 @@ class Collection:
             settings=self._settings,
             key=installation_key(),
             identity=stored_settings(self._settings),
+            learnt=self._pricer.learnt,
         )
 
     @contextlib.contextmanager
@@ -385,8 +388,13 @@ class Collection:
         if max_cost_usd is None or is_local(self._settings):
             yield self._embedder
             return
-        with contextlib.closing(make_embedder(self._settings, max_cost_usd)) as embedder:
+        with contextlib.closing(LateEmbedder(lambda: self._budgeted(max_cost_usd))) as embedder:
             yield embedder
+
+    def _budgeted(self, max_cost_usd: Decimal) -> Embedder:
+        with self._store.snapshot() as snapshot:
+            listed = self._pricer.listed(snapshot)
+        return make_embedder(self._settings, max_cost_usd, listed)
 
 
 def _reasons(snapshot: Snapshot, kind: str) -> tuple[tuple[str, str], ...]:

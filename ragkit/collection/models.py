@@ -136,12 +136,17 @@ def _spelled(model: str, values: dict[str, object], wrong: list[str]) -> str:
     return ", ".join([f"model {model}", *rest])
 
 
-def make_embedder(settings: Settings, max_cost_usd: Decimal | None = None) -> Embedder:
+def make_embedder(
+    settings: Settings,
+    max_cost_usd: Decimal | None = None,
+    usd_per_token: Decimal | None = None,
+) -> Embedder:
     """The embedder of these settings; nothing is sent.
 
     Args:
         settings: Of the collection.
         max_cost_usd: Most that the embedder may spend in its life; the embedded one costs nothing.
+        usd_per_token: What the server's list says, for that limit; None where nothing is known.
 
     Raises:
         MissingKey: A remote model without its key.
@@ -155,9 +160,10 @@ def make_embedder(settings: Settings, max_cost_usd: Decimal | None = None) -> Em
         from ragkit.embedding.local import LocalEmbedder  # noqa: PLC0415 - loads a model's runtime
 
         return LocalEmbedder()
+    from ragkit.embedding.budget import Budget  # noqa: PLC0415
     from ragkit.embedding.openrouter import OpenRouterEmbedder  # noqa: PLC0415 - loads httpx
 
-    return OpenRouterEmbedder(
+    embedder = OpenRouterEmbedder(
         model,
         api_key=settings.api_key,
         base_url=settings.base_url,
@@ -166,5 +172,7 @@ def make_embedder(settings: Settings, max_cost_usd: Decimal | None = None) -> Em
         input_type=settings.input_type,
         timeout_s=settings.request_timeout_s,
         concurrency=settings.concurrency,
-        max_cost_usd=max_cost_usd,
     )
+    if max_cost_usd is None:
+        return embedder
+    return embedder.with_budget(Budget(max_cost_usd, usd_per_token=usd_per_token))
