@@ -62,7 +62,7 @@ class Characters:
     def skip_white(self, positions: Positions, stops: Positions) -> Positions:
         """The first place at or after each position that is not white, ``stops`` at most."""
         places = positions.copy()
-        active = np.flatnonzero(places < stops)
+        active = (places < stops).nonzero()[0]
         for _ in range(_ROUNDS):
             active = active[self.is_any(places[active], WHITE)]
             if not active.size:
@@ -77,7 +77,7 @@ class Characters:
     def skip_white_back(self, positions: Positions, floors: Positions) -> Positions:
         """One past the last place before each position that is not white, ``floors`` at least."""
         places = positions.copy()
-        active = np.flatnonzero(places > floors)
+        active = (places > floors).nonzero()[0]
         for _ in range(_ROUNDS):
             active = active[self.is_any(places[active] - 1, WHITE)]
             if not active.size:

@@ -59,30 +59,27 @@ def find_gaps(
 ) -> Gaps:
     """Find every gap between lines, blocks and sentences, without those that must not be cut."""
     sentences = _sentences(document, characters, lines)
-    stated, stated_levels = _stated_gaps(document, headings)
-    whole = _before_solid(characters, stated)
-    positions = np.concatenate([lines.first, sentences, whole[whole >= 0]])
-    levels = np.concatenate(
-        [
-            _line_levels(document, characters, lines),
-            np.full(sentences.size, SENTENCE, np.int8),
-            stated_levels[whole >= 0],
-        ]
-    )
-    order = np.argsort(positions, kind="stable")
-    positions, levels = positions[order], levels[order]
-    begins = np.flatnonzero(np.diff(positions, prepend=-1))
-    positions = positions[begins]
-    levels = np.maximum.reduceat(levels, begins) if begins.size else levels
+    stated, stated_levels = _stated_gaps(document, characters, headings)
+    positions = np.concatenate([lines.first, sentences, stated])
+    order = positions.argsort(kind="stable")
+    positions = positions[order]
+    levels = np.full(positions.size, SENTENCE, np.int8)
+    levels[: lines.first.size] = _line_levels(document, characters, lines)
+    levels[levels.size - stated.size :] = stated_levels
+    fresh = np.ones(positions.size, np.bool_)
+    np.not_equal(positions[1:], positions[:-1], out=fresh[1:])
+    begins = fresh.nonzero()[0]
+    positions, levels = positions[begins], np.maximum.reduceat(levels[order], begins)
     levels = _with_pages(document, characters, positions, levels)
-    kept = ~(
-        _inside_headings(headings, characters, positions)
-        | _inside_rows(document, characters, positions)
-    )
+    rows = [block for block in document.blocks if block.kind == "row"]
+    if headings or rows:
+        kept = ~_inside_headings(headings, characters, positions)
+        kept &= ~_inside_rows(rows, characters, positions)
+        positions, levels = positions[kept], levels[kept]
     return Gaps(
-        positions=positions[kept],
-        levels=levels[kept],
-        row=_rows(document, characters, lines, positions[kept]),
+        positions=positions,
+        levels=levels,
+        row=_depth_in(positions, rows) > 0 if document.blocks else _bars(characters, positions),
     )
 
 
@@ -90,9 +87,12 @@ def _line_levels(document: Document, characters: Characters, lines: Lines) -> Le
     levels = np.full(lines.first.size, LINE, np.int8)
     levels[is_wrapped(characters, lines)] = WRAP
     levels[lines.after_blank] = PARAGRAPH
-    code = _depth_in(lines.first, [block for block in document.blocks if block.kind == "code"]) > 0
-    levels[code & lines.after_blank] = ITEM
-    levels[is_list_item(characters, lines) & ~code] = ITEM
+    items = is_list_item(characters, lines)
+    if blocks := [block for block in document.blocks if block.kind == "code"]:
+        code = _depth_in(lines.first, blocks) > 0
+        levels[code & lines.after_blank] = ITEM
+        items &= ~code
+    levels[items] = ITEM
     # What a line ending in a colon announces stays with it, if it can.
     announced = characters.is_any(lines.stop[:-1] - 1, ":：")
     levels[1:][announced] = WRAP
@@ -101,14 +101,22 @@ def _line_levels(document: Document, characters: Characters, lines: Lines) -> Le
 
 def _sentences(document: Document, characters: Characters, lines: Lines) -> Positions:
     starts = sentence_starts(characters, lines)
-    plain = [block for block in document.blocks if block.kind in _WITHOUT_SENTENCES]
-    starts = starts[_depth_in(starts, plain) == 0]
-    line = np.maximum(np.searchsorted(lines.first, starts, side="right") - 1, 0)
-    running: Positions = starts[~characters.is_any(lines.first[line], "|")]
+    if plain := [block for block in document.blocks if block.kind in _WITHOUT_SENTENCES]:
+        starts = starts[_depth_in(starts, plain) == 0]
+    line = np.maximum(lines.first.searchsorted(starts, "right") - 1, 0)
+    running: Positions = starts[~_bars(characters, lines.first)[line]]
     return running
 
 
-def _stated_gaps(document: Document, headings: list[Heading]) -> tuple[Positions, Levels]:
+def _bars(characters: Characters, positions: Positions) -> Flags:
+    """Whether a line that begins there looks like a table row."""
+    bars: Flags = characters.codes[positions] == ord("|")
+    return bars
+
+
+def _stated_gaps(
+    document: Document, characters: Characters, headings: list[Heading]
+) -> tuple[Positions, Levels]:
     """Gaps that the reader's blocks and pages and the headings make."""
     positions = [block.start for block in document.blocks]
     levels = [_BLOCK_LEVELS.get(block.kind, LINE) for block in document.blocks]
@@ -116,7 +124,9 @@ def _stated_gaps(document: Document, headings: list[Heading]) -> tuple[Positions
     levels += [heading_level(heading.level) for heading in headings]
     positions += document.pages
     levels += [LINE] * len(document.pages)
-    return np.array(positions, np.int64), np.array(levels, np.int8)
+    whole = _before_solid(characters, np.array(positions, np.int64))
+    kept = whole >= 0
+    return whole[kept], np.array(levels, np.int8)[kept]
 
 
 def _before_solid(characters: Characters, positions: Positions) -> Positions:
@@ -172,20 +182,11 @@ def _inside_headings(
     return inside
 
 
-def _inside_rows(document: Document, characters: Characters, positions: Positions) -> Flags:
+def _inside_rows(rows: list[Block], characters: Characters, positions: Positions) -> Flags:
     """Gaps within a row that reaches over several lines, as a quoted cell may."""
-    rows = [block for block in document.blocks if block.kind == "row"]
     starts = np.array([block.start for block in rows], np.int64)
     ends = np.array([block.end for block in rows], np.int64)
     return _depth(positions, characters.skip_white(starts, ends) + 1, ends) > 0
-
-
-def _rows(document: Document, characters: Characters, lines: Lines, positions: Positions) -> Flags:
-    rows = [block for block in document.blocks if block.kind == "row"]
-    depth = _depth_in(positions, rows) > 0
-    if document.blocks or not lines.first.size:
-        return depth
-    return depth | characters.is_any(positions, "|")
 
 
 def _depth_in(positions: Positions, blocks: list[Block]) -> Positions:

@@ -32,22 +32,25 @@ class Lines:
 def read_lines(characters: Characters) -> Lines:
     """Find the lines of a text."""
     codes = characters.codes
-    ends = np.flatnonzero(codes == ord("\n"))
+    ends = (codes == ord("\n")).nonzero()[0]
     if "\r" in characters.text:
-        returns = np.flatnonzero(codes == ord("\r"))
+        returns = (codes == ord("\r")).nonzero()[0]
         follows = np.minimum(returns + 1, codes.size - 1)
         lone = returns[codes[follows] != ord("\n")]
         ends = np.sort(np.concatenate([ends, lone]))
-    starts = np.concatenate([np.zeros(1, np.int64), ends + 1])
-    stops = np.concatenate([ends, np.full(1, codes.size, np.int64)])
+    starts = np.zeros(ends.size + 1, np.int64)
+    np.add(ends, 1, out=starts[1:])
+    stops = np.concatenate([ends, (codes.size,)])
     first = characters.skip_white(starts, stops)
-    solid = np.flatnonzero(first < stops)
+    solid = (first < stops).nonzero()[0]
     first = first[solid]
+    after_blank = np.ones(solid.size, np.bool_)
+    np.greater(solid[1:], solid[:-1] + 1, out=after_blank[1:])
     return Lines(
         ends=ends,
         first=first,
         stop=characters.skip_white_back(stops[solid], first),
-        after_blank=np.diff(solid, prepend=-2) > 1,
+        after_blank=after_blank,
     )
 
 

@@ -21,6 +21,9 @@ __all__ = ["choose_cuts"]
 Levels = npt.NDArray[np.int8]
 Mixed = npt.NDArray[np.uint64]
 
+_FIRST = (0,)
+_NOTHING = (np.uint64(0),)
+
 
 def choose_cuts(
     tokens_before: Positions,
@@ -69,27 +72,24 @@ def _highest_within(
 ) -> Positions:
     """Gaps that are not outdone within their reach; the text's two ends outdo every gap.
 
-    Of equals the first is taken. Each round compares the gaps that are left with their next but
-    so many neighbours on either side; most are out after the first rounds.
+    Of equals the first is taken.
     """
     lowest, highest = tokens_before - reach, tokens_before + reach
-    alive = ((lowest >= 0) & (highest <= total_tokens)).nonzero()[0]
-    chosen: list[Positions] = [np.zeros(1, np.int64)]
-    step = 0
-    while alive.size:
-        step += 1
-        here = priority[alive]
-        right = np.minimum(alive + step, tokens_before.size - 1)
-        left = np.maximum(alive - step, 0)
-        right_near = (tokens_before[right] < highest[alive]) & (right == alive + step)
-        left_near = (tokens_before[left] > lowest[alive]) & (left == alive - step)
-        outdone = (right_near & (priority[right] > here)) | (left_near & (priority[left] >= here))
-        unsettled = right_near | left_near
-        chosen.append(alive[~unsettled])
-        alive = alive[unsettled & ~outdone]
-    found = np.concatenate(chosen)
-    found.sort()
-    return found
+    rises = priority[1:] > priority[:-1]
+    able = (lowest >= 0) & (highest <= total_tokens)
+    # A neighbour outdoes most gaps: the others alone are compared with all that are near.
+    able[1:] &= rises | (tokens_before[:-1] <= lowest[1:])
+    able[:-1] &= ~rises | (tokens_before[1:] >= highest[:-1])
+    gaps = able.nonzero()[0]
+    near = np.zeros((gaps.size, 4), np.int64)
+    near[:, 0] = tokens_before.searchsorted(lowest[gaps], "right")
+    near[:, 1] = near[:, 2] = gaps
+    near[:, 3] = tokens_before.searchsorted(highest[gaps])
+    most = np.maximum.reduceat(np.concatenate([priority, _NOTHING]), near.ravel())
+    here = priority[gaps]
+    kept = (most[::4] < here) | (near[:, 0] == gaps)
+    kept &= most[2::4] <= here
+    return np.concatenate([_FIRST, gaps[kept]])
 
 
 def _part_long(
@@ -101,15 +101,16 @@ def _part_long(
 ) -> Positions:
     """Part the stretches that are longer than a passage may be, each by itself."""
     longest = longest_tokens(target_tokens)
-    stops = np.append(tokens_before[chosen[1:]], total_tokens)
-    long = np.flatnonzero(stops - tokens_before[chosen] > longest)
+    starts = tokens_before[chosen]
+    stops = np.concatenate([starts[1:], (total_tokens,)])
+    long = (stops - starts > longest).nonzero()[0]
     if not long.size:
         return chosen
-    limits = np.append(chosen[1:], tokens_before.size)
+    limits = np.concatenate([chosen[1:], (tokens_before.size,)])
     added: list[int] = []
     for index in long.tolist():
         first, limit = int(chosen[index]), int(limits[index])
-        places = np.append(tokens_before[first:limit], stops[index]).tolist()
+        places = [*tokens_before[first:limit].tolist(), int(stops[index])]
         ranks = levels[first:limit].tolist()
         added += [first + cut for cut in _cuts_inside(places, ranks, target_tokens, longest)]
     return np.sort(np.concatenate([chosen, np.array(added, np.int64)]))

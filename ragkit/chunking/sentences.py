@@ -37,13 +37,7 @@ def sentence_starts(characters: Characters, lines: Lines) -> Positions:
     with a small letter of ASCII.
     """
     ends, after = _ends(characters)
-    last = characters.codes.size - 1
-    for _ in range(_MOST_BLANKS):
-        blank = characters.is_any(after, _BLANKS).nonzero()[0]
-        if not blank.size:
-            break
-        after[blank] += 1
-        np.minimum(after, last, out=after)
+    _step_over(characters, after, _BLANKS, _MOST_BLANKS)
     kept = ~characters.is_any(after, _NOT_FIRST + WHITE)
     ends, after = ends[kept], after[kept]
     kept = ~(_ends_an_abbreviation(characters, ends) | _ends_a_number(ends, lines))
@@ -54,51 +48,59 @@ def _ends(characters: Characters) -> tuple[Positions, Positions]:
     """Where signs that end a sentence stand, and what comes after them and closing quotes."""
     ends = characters.find_any(_SPACED_ENDS + _CLOSE_ENDS)
     ends = ends[: ends.searchsorted(characters.codes.size - 1)]
-    spaced = ends[characters.is_any(ends + 1, _BLANKS + _CLOSERS)]
-    if characters.codes.dtype != np.uint8:
-        close = characters.is_any(ends, _CLOSE_ENDS)
-        spaced = ends[close | characters.is_any(ends + 1, _BLANKS + _CLOSERS)]
-    after = spaced + 1
+    beyond = characters.codes.dtype != np.uint8
+    spaced = characters.is_any(ends + 1, _BLANKS + _CLOSERS)
+    if beyond:
+        spaced |= characters.is_any(ends, _CLOSE_ENDS)
+    ends = ends[spaced]
+    after = ends + 1
+    _step_over(characters, after, _CLOSERS, _MOST_CLOSERS)
+    kept = characters.is_any(after, _BLANKS)
+    if beyond:
+        kept |= characters.is_any(ends, _CLOSE_ENDS)
+    return ends[kept], after[kept]
+
+
+def _step_over(characters: Characters, places: Positions, signs: str, most: int) -> None:
+    """Move each place past the signs that stand there, at most so many, inside the text."""
     last = characters.codes.size - 1
-    for _ in range(_MOST_CLOSERS):
-        closer = characters.is_any(after, _CLOSERS).nonzero()[0]
-        if not closer.size:
-            break
-        after[closer] += 1
-        np.minimum(after, last, out=after)
-    kept = characters.is_any(after, _BLANKS) | characters.is_any(spaced, _CLOSE_ENDS)
-    return spaced[kept], after[kept]
+    moving = characters.is_any(places, signs).nonzero()[0]
+    for _ in range(most):
+        if not moving.size:
+            return
+        here = np.minimum(places[moving] + 1, last)
+        places[moving] = here
+        moving = moving[characters.is_any(here, signs)]
 
 
 def _ends_a_number(ends: Positions, lines: Lines) -> Flags:
     """Whether the end stands within three characters of its line's first: "1. Install it"."""
-    line = np.searchsorted(lines.first, ends, side="right") - 1
+    line = lines.first.searchsorted(ends, "right") - 1
     return ends - lines.first[np.maximum(line, 0)] <= 3
 
 
 def _ends_an_abbreviation(characters: Characters, ends: Positions) -> Flags:
     """Whether the point follows a single letter or a known abbreviation."""
     codes = characters.codes
-    key = np.zeros(ends.size, np.int64)
-    running = codes[ends] == ord(".")
-    length = np.zeros(ends.size, np.int64)
-    for back in range(1, _LONGEST_ABBREVIATION + 1):
-        place = ends - back
-        letter = codes[np.maximum(place, 0)].astype(np.int64) | 0x20
-        running = running & (place >= 0) & (letter >= ord("a")) & (letter <= ord("z"))
-        if not running.any():
-            break
-        key = np.where(running, (key << 8) | letter, key)
-        length += running
+    points = (codes[ends] == ord(".")).nonzero()[0]
+    places = ends[points, None] - np.arange(1, _LONGEST_ABBREVIATION + 1)
+    letters = codes[np.maximum(places, 0)] | 0x20
+    running = (letters - ord("a") < 26) & (places >= 0)
+    np.logical_and.accumulate(running, axis=1, out=running)
+    # The last letter is the lowest byte of the key.
+    spelled = np.zeros((points.size, 8), np.uint8)
+    spelled[:, :_LONGEST_ABBREVIATION] = np.where(running, letters, 0)
+    keys = spelled.view("<u8")[:, 0]
     known = _abbreviation_keys()
-    found = known[np.minimum(np.searchsorted(known, key), known.size - 1)] == key
-    short: Flags = (length == 1) | found
+    found = known[np.minimum(known.searchsorted(keys), known.size - 1)] == keys
+    short = np.zeros(ends.size, np.bool_)
+    short[points] = found | (running[:, 0] & ~running[:, 1])
     return short
 
 
 @cache
-def _abbreviation_keys() -> npt.NDArray[np.int64]:
-    words = (word[::-1].encode() for word in _ABBREVIATIONS.split())
-    keys = np.array(sorted(int.from_bytes(word, "big") for word in words), np.int64)
+def _abbreviation_keys() -> npt.NDArray[np.uint64]:
+    words = (word.encode() for word in _ABBREVIATIONS.split())
+    keys = np.array(sorted(int.from_bytes(word, "big") for word in words), np.uint64)
     keys.flags.writeable = False
     return keys
