@@ -19,7 +19,14 @@ import Stemmer
 
 from ragkit.indexing.languages import DEFAULT_LANGUAGE, LANGUAGES, guess_language, stop_words
 
-__all__ = ["ANALYSIS_VERSION", "Analyzer", "detect_language", "query_terms", "terms"]
+__all__ = [
+    "ANALYSIS_VERSION",
+    "Analyzer",
+    "detect_language",
+    "query_phrases",
+    "query_terms",
+    "terms",
+]
 
 # Goes up whenever any text would give other terms; older indexes are then built anew.
 ANALYSIS_VERSION = 1
@@ -91,6 +98,12 @@ _SCRIPT_STEMMERS = (
 _LONGEST = 64
 _KEPT = 24
 _CACHED_WORDS = 2**16
+
+# Shorter runs of words occur by chance, and halves of questions do so more than whole ones (with 4
+# words they cost SciFact 0.002 nDCG@10); longer texts are found by their many terms.
+_SHORTEST_PHRASE = 4
+_SHORTEST_HALF = 5
+_LONGEST_PHRASE = 64
 
 
 class Analyzer:
@@ -234,6 +247,28 @@ def query_terms(text: str, languages: Sequence[str]) -> list[str]:
             for word in content
             if word.casefold() not in stop_words(code)
             for term in terms(word, code)
+        )
+    )
+
+
+def query_phrases(text: str, languages: Sequence[str]) -> list[tuple[str, ...]]:
+    """Runs of terms that a passage has if the question is quoted from it.
+
+    The whole question, and each half of it: a passage may end within a quotation, but hardly
+    within both halves. Common words count here, since a quotation is known by their order too.
+    """
+    held = tuple(code for code in languages if code in LANGUAGES) or (DEFAULT_LANGUAGE,)
+    words = surfaces(text)
+    if not _SHORTEST_PHRASE <= len(words) <= _LONGEST_PHRASE:
+        return []
+    middle = len(words) // 2
+    halves = [words[:middle], words[middle:]] if middle >= _SHORTEST_HALF else []
+    analyzers = [Analyzer(code) for code in held]
+    return list(
+        dict.fromkeys(
+            tuple(analyzer.terms(" ".join(run)))
+            for analyzer in analyzers
+            for run in (words, *halves)
         )
     )
 

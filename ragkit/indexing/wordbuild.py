@@ -316,10 +316,12 @@ def _refuse_twice(start: _Start, added: IdArray) -> None:
 
 
 def _schema() -> tantivy.Schema:
-    """Terms come analysed and joined by blanks; frequencies are kept, positions are not."""
+    """Terms come analysed and joined by blanks; positions are kept where phrases are looked for."""
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("id", indexed=True, fast=True)
-    for name in ("text", "path"):
-        builder.add_text_field(name, stored=True, tokenizer_name="whitespace", index_option="freq")
+    builder.add_text_field(
+        "text", stored=True, tokenizer_name="whitespace", index_option="position"
+    )
+    builder.add_text_field("path", stored=True, tokenizer_name="whitespace", index_option="freq")
     builder.add_text_field("language", stored=True, tokenizer_name="raw", index_option="basic")
     return builder.build()

@@ -17,14 +17,14 @@ import tantivy
 from tantivy import Occur, Query
 
 from ragkit.errors import InvalidArgument
-from ragkit.indexing.analysis import ANALYSIS_VERSION, query_terms
+from ragkit.indexing.analysis import ANALYSIS_VERSION, query_phrases, query_terms
 from ragkit.indexing.languages import LANGUAGES
 from ragkit.indexing.manifest import DerivedUnusable, Manifest, check
 from ragkit.indexing.seam import FloatVector, IdArray, Ranking
 
 __all__ = ["WordIndex"]
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 
 # What a word of the path weighs against one of the text: enough to lift the file that is named for
 # what is asked, not enough to put its every passage before a passage that says it.
@@ -34,6 +34,11 @@ _PATH_WEIGHT = 0.3
 # 50,000 passages take 6 ms.
 _MAX_TERMS = 64
 _MAX_CHARACTERS = 100_000
+
+# A run of words that stands in more passages than this is a way of speaking and no quotation.
+_MOST_QUOTED = 250
+# A phrase is sought in every passage that has its rarest word; 5,000 of them take 2 ms.
+_MOST_SOUGHT = 5000
 
 # Up to this many ids each of them is looked up, so many at a time; beyond it reading the whole list
 # on is cheaper.
@@ -93,7 +98,8 @@ class WordIndex:
         """The k best passages with a word of the query, ties by id; as ``WordRanker.rank``.
 
         A query without any word (signs, an emoji) finds nothing. Of a very long one only the 64
-        rarest terms count.
+        rarest terms count. A passage that the query is quoted from, whole or half, gets the BM25 of
+        these words as a phrase besides that of its terms.
 
         Args:
             query: Any text.
@@ -109,16 +115,17 @@ class WordIndex:
         parsed = self._parsed(query)
         if parsed is None:
             return _ranking(np.empty(0, np.int64), np.empty(0, np.float32), 0.0)
+        quoted, totals = self._quoted(query, parsed)
         if among is None:
-            ids, scores = self._best(parsed, k, None)
-            return _ranking(ids, scores, float(scores[0]) if len(scores) else 0.0)
+            ids, scores = _with(quoted, totals, *self._best(parsed, k, None))
+            return _ranking(ids[:k], scores[:k], float(scores[0]) if len(scores) else 0.0)
         top = searcher.search(parsed, limit=1, count=False).hits
-        highest = float(top[0][0]) if top else 0.0
-        if len(among) <= _FEW_IDS:
-            ids, scores = self._of(parsed, among)
-            return _ranking(ids[:k], scores[:k], highest)
-        ids, scores = self._best(parsed, k, among)
-        return _ranking(ids, scores, highest)
+        highest = max([float(score) for score, _ in top] + totals[:1].tolist(), default=0.0)
+        few = len(among) <= _FEW_IDS
+        ids, scores = self._of(parsed, among) if few else self._best(parsed, k, among)
+        allowed = _are_in(quoted, among)
+        ids, scores = _with(quoted[allowed], totals[allowed], ids, scores)
+        return _ranking(ids[:k], scores[:k], highest)
 
     def scores(self, query: str, ids: IdArray) -> FloatVector:
         """BM25 of given ids, float32 (len(ids),); 0 for one without a word of the query.
@@ -132,7 +139,7 @@ class WordIndex:
         parsed = self._parsed(query)
         if parsed is None:
             return scores
-        found, values = self._of(parsed, np.unique(wanted))
+        found, values = _with(*self._quoted(query, parsed), *self._of(parsed, np.unique(wanted)))
         by_id = np.argsort(found)
         places = np.searchsorted(found, wanted, sorter=by_id)
         hit = _are_in(wanted, found[by_id])
@@ -163,6 +170,28 @@ class WordIndex:
             clauses.append((Occur.Should, in_text))
             clauses.append((Occur.Should, Query.boost_query(in_path, _PATH_WEIGHT)))
         return Query.boolean_query(clauses)
+
+    def _quoted(self, text: str, parsed: Query) -> tuple[IdArray, FloatVector]:
+        """The passages that a text is quoted from, with all they score, best first.
+
+        Asked for apart: beside a phrase tantivy skips nothing, and the 10 best of 50,000 passages
+        take 9 ms in place of 0.7.
+        """
+        searcher = self._opened()
+        gains: dict[int, float] = {}
+        for phrase in query_phrases(text[:_MAX_CHARACTERS], self._languages):
+            if min(searcher.doc_freq("text", term) for term in phrase) > _MOST_SOUGHT:
+                continue
+            in_order = Query.phrase_query(self._schema, "text", list(phrase))
+            ids, scores = self._fetch(in_order, _MOST_QUOTED + 1)
+            if len(ids) <= _MOST_QUOTED:
+                for id_, score in zip(ids.tolist(), scores.tolist(), strict=True):
+                    gains[id_] = gains.get(id_, 0.0) + score
+        quoted = np.array(sorted(gains), np.int64)
+        totals = np.array([gains[id_] for id_ in quoted.tolist()], np.float32)
+        for id_, score in zip(*self._of(parsed, quoted), strict=True):
+            totals[np.searchsorted(quoted, id_)] += score
+        return _settled(quoted, totals)
 
     def _best(self, parsed: Query, k: int, among: IdArray | None) -> tuple[IdArray, FloatVector]:
         """The k best, reading on until no passage below can tie with the last of them."""
@@ -227,6 +256,16 @@ def _settled(ids: IdArray, scores: FloatVector) -> tuple[IdArray, FloatVector]:
     scores = np.repeat(scores[starts], np.diff(np.concatenate((starts, [len(ids)]))))
     order = np.lexsort((ids, -scores))
     return ids[order], scores[order]
+
+
+def _with(
+    quoted: IdArray, totals: FloatVector, ids: IdArray, scores: FloatVector
+) -> tuple[IdArray, FloatVector]:
+    """A list by terms alone, the quoted passages in it or added to it with all they score."""
+    if not len(quoted):
+        return ids, scores
+    others = ~np.isin(ids, quoted)
+    return _settled(np.concatenate((quoted, ids[others])), np.concatenate((totals, scores[others])))
 
 
 def _are_in(ids: IdArray, allowed: IdArray) -> npt.NDArray[np.bool_]:

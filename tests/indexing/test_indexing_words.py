@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragkit.errors import InvalidArgument
-from ragkit.indexing.analysis import query_terms, terms
+from ragkit.indexing.analysis import query_phrases, query_terms, terms
 from ragkit.indexing.manifest import DerivedUnusable, check
 from ragkit.indexing.seam import Ranking
 from ragkit.indexing.wordbuild import WordEntry, build_words
@@ -43,18 +43,32 @@ def pairs(ranking: Ranking) -> list[tuple[int, float]]:
     return list(zip(ranking.ids.tolist(), ranking.scores.tolist(), strict=True))
 
 
+def occurrences(phrase: tuple[str, ...], text: str) -> int:
+    found = terms(text)
+    return sum(tuple(found[at : at + len(phrase)]) == phrase for at in range(len(found)))
+
+
 def bm25(texts: dict[int, str], query: str) -> dict[int, float]:
-    """Okapi BM25 by its formula, for texts short enough that their length is kept exactly."""
+    """Okapi BM25 by its formula, for texts short enough that their length is kept exactly.
+
+    A phrase is a term as rare as its words are together.
+    """
+    lengths = {id_: len(terms(text)) for id_, text in texts.items()}
+    average = sum(lengths.values()) / max(1, len(lengths))
     counts = {id_: Counter(terms(text)) for id_, text in texts.items()}
-    average = sum(count.total() for count in counts.values()) / max(1, len(counts))
+
+    def rarity(term: str) -> float:
+        holders = sum(count[term] > 0 for count in counts.values())
+        return math.log(1 + (len(counts) - holders + 0.5) / (holders + 0.5))
+
     found: dict[int, float] = {}
-    for term in query_terms(query, ["en"]):
-        holders = [id_ for id_, count in counts.items() if count[term]]
-        weight = math.log(1 + (len(counts) - len(holders) + 0.5) / (len(holders) + 0.5))
-        for id_ in holders:
-            tf, length = counts[id_][term], counts[id_].total()
-            gain = tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * length / average))
-            found[id_] = found.get(id_, 0.0) + weight * gain
+    sought = [(term,) for term in query_terms(query, ["en"])] + query_phrases(query, ["en"])
+    for phrase in sought:
+        weight = sum(map(rarity, phrase))
+        for id_, text in texts.items():
+            if tf := occurrences(phrase, text):
+                gain = tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * lengths[id_] / average))
+                found[id_] = found.get(id_, 0.0) + weight * gain
     return found
 
 
@@ -113,6 +127,31 @@ def test_any_history_equals_a_fresh_build(
         ours, theirs = changed.rank(query, 100), fresh.rank(query, 100)
         assert ours.ids.tolist() == theirs.ids.tolist()
         assert np.allclose(ours.scores, theirs.scores, rtol=1e-6)
+
+
+QUOTED = "it can do a lot more than this, as we will see in what follows"
+
+
+def test_a_quotation_finds_its_passage(tmp_path: Path) -> None:
+    """Words in their order outweigh the same words elsewhere, whole or up to a passage's end."""
+    noise = {i: f"we will follow, lots of it: see what more this can do {i}" for i in range(1, 40)}
+    index = build(tmp_path / "words-1", noise | {50: f"Cargo. {QUOTED}", 51: "in what follows"})
+    assert index.rank(QUOTED, 3).ids[0] == 50
+    crossing = "more than this, as we will see. Elsewhere begins another passage altogether"
+    assert index.rank(crossing, 3).ids[0] == 50
+    assert index.rank(QUOTED, 3, among=np.array([7, 50], np.int64)).ids.tolist() == [50, 7]
+    best = index.rank(QUOTED, 1)
+    assert index.scores(QUOTED, best.ids).tolist() == best.scores.tolist()
+    assert index.rank(QUOTED, 1, among=np.array([7], np.int64)).highest == best.highest
+
+
+def test_a_way_of_speaking_is_no_quotation(tmp_path: Path) -> None:
+    """Words in order that stand in hundreds of passages change nothing."""
+    speech = "as everybody knows by now"
+    index = build(tmp_path / "words-1", {i: f"{speech} {i}" for i in range(300)})
+    (score,) = set(index.rank(speech, 300).scores.tolist())
+    alone = index.rank("everybody knows now", 1).scores[0]
+    assert score == pytest.approx(float(alone), rel=1e-5)
 
 
 def test_a_reader_is_not_disturbed(tmp_path: Path) -> None:
