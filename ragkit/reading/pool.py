@@ -124,7 +124,9 @@ class WorkerPool(Generic[Reply]):
         for process in processes:
             process.close()
         for thread in self._threads:
-            thread.join()
+            # Ctrl-C may have come before it was started.
+            if thread.ident is not None:
+                thread.join()
 
     def __enter__(self) -> WorkerPool[Reply]:
         return self

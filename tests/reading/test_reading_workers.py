@@ -225,6 +225,20 @@ def test_a_module_that_does_not_start_is_an_error(tmp_path: Path) -> None:
         list(pool.run(requests(tmp_path, ["a"])))
 
 
+def test_an_interrupt_before_the_first_thread_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C at the moment when a thread would start is not covered by an error of the pool's."""
+
+    def interrupted(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    request = ReadRequest(path=os.fsencode(tmp_path / "a.txt"), source="a.txt", root="")
+    with pytest.raises(KeyboardInterrupt), WorkerPool(ReadReply) as pool:
+        next(pool.run([request]))
+
+
 def test_limits_must_be_positive() -> None:
     """A pool without workers, time or memory could do nothing."""
     with pytest.raises(InvalidArgument, match="greater than 0"):
