@@ -32,6 +32,9 @@ class _Entry:
 _WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 _SHEETS = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_TEXT = "application/vnd.oasis.opendocument.text"
+_SPREADSHEET = "application/vnd.oasis.opendocument.spreadsheet"
+_PRESENTATION = "application/vnd.oasis.opendocument.presentation"
 
 _READERS = MappingProxyType(
     {
@@ -53,6 +56,9 @@ _READERS = MappingProxyType(
         _WORD: _Entry("word", "read_word", 1),
         _SLIDES: _Entry("slides", "read_slides", 1),
         _SHEETS: _Entry("sheets", "read_sheets", 1),
+        _TEXT: _Entry("odf", "read_open_document", 1),
+        _SPREADSHEET: _Entry("odf", "read_open_document", 1),
+        _PRESENTATION: _Entry("odf", "read_open_document", 1),
         "application/epub+zip": _Entry("books", "read_book", 1),
         "application/zip": _Entry("packed", "read_zip", 1),
         "message/rfc822": _Entry("mail", "read_mail", 1),
@@ -78,6 +84,9 @@ _EXTENSIONS = MappingProxyType(
             _WORD: "docx docm dotx dotm",
             _SLIDES: "pptx pptm ppsx ppsm potx potm",
             _SHEETS: "xlsx xlsm xltx xltm",
+            _TEXT: "odt ott",
+            _SPREADSHEET: "ods ots",
+            _PRESENTATION: "odp otp",
             "application/epub+zip": "epub",
             "application/zip": "zip",
             "message/rfc822": "eml",
@@ -111,7 +120,7 @@ _NAMES = MappingProxyType(
 
 # Formats whose readers are still to come, by extension: a line of the report, not noise.
 _LATER = word_set(
-    "doc dot ppt pps xlsb xls ods odt odp rtf mobi azw3 msg"
+    "doc dot ppt pps xlsb xls rtf mobi azw3 msg"
     " mbox gz tgz tar bz2 xz zst 7z rar png jpg jpeg gif webp bmp tif tiff heic avif"
     " ico psd mp3 mp4 m4a wav ogg flac webm mkv mov avi parquet sqlite db"
 )
@@ -138,7 +147,18 @@ _PROGRAMS = (b"\x7fELF", b"MZ\x90\x00", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe"
 _PDF_MARK_WITHIN_BYTES = 1024
 
 # Containers: what does not open as one is damaged, whatever its bytes look like.
-_CONTAINERS = frozenset({_WORD, _SLIDES, _SHEETS, "application/epub+zip", "application/zip"})
+_CONTAINERS = frozenset(
+    {
+        _WORD,
+        _SLIDES,
+        _SHEETS,
+        _TEXT,
+        _SPREADSHEET,
+        _PRESENTATION,
+        "application/epub+zip",
+        "application/zip",
+    }
+)
 _ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 # A part that only one kind of container has.
 _TELLING_PARTS = (
