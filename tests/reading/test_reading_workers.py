@@ -234,9 +234,11 @@ def test_an_interrupt_before_the_first_thread_does_no_harm(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(threading.Thread, "start", interrupted)
-    request = ReadRequest(path=os.fsencode(tmp_path / "a.txt"), source="a.txt", root="")
-    with pytest.raises(KeyboardInterrupt), WorkerPool(ReadReply) as pool:
-        next(pool.run([request]))
+    with (
+        pytest.raises(KeyboardInterrupt),
+        WorkerPool(ReadReply, workers=1, timeout_s=5, memory_bytes=200 * MIB) as pool,
+    ):
+        list(pool.run(requests(tmp_path, ["a"])))
 
 
 def test_limits_must_be_positive() -> None:
