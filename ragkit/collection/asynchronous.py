@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,6 +27,7 @@ from ragkit.records import (
 )
 
 if TYPE_CHECKING:
+    from ragkit.models.fingerprint import Fingerprint
     from ragkit.retrieval.excerpts import Format
     from ragkit.retrieval.retriever import Mode
     from ragkit.sync.progress import ProgressListener
@@ -42,6 +45,25 @@ class AsyncCollection:
 
     def __init__(self, collection: Collection) -> None:
         self.collection = collection
+
+    @property
+    def path(self) -> Path:
+        """As ``Collection.path``."""
+        return self.collection.path
+
+    @property
+    def model(self) -> str:
+        """As ``Collection.model``."""
+        return self.collection.model
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """As ``Collection.fingerprint``."""
+        return self.collection.fingerprint
+
+    async def roots(self) -> dict[str, str]:
+        """As ``Collection.roots``, which asks the database."""
+        return await asyncio.to_thread(lambda: self.collection.roots)
 
     @classmethod
     async def open(
@@ -224,7 +246,10 @@ async def _stoppable(work: Callable[[], T], stop: threading.Event) -> T:
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(running)
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         stop.set()
-        await asyncio.wait([running])
-        raise
+        while not running.done():
+            # Cancelled again: the work still holds the lock, and ends soon.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
+        raise cancelled from running.exception()
