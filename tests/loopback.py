@@ -59,6 +59,7 @@ class Quirks:
     shuffles: bool = False
     ignores_dimensions: bool = False
     unit_length: bool = True
+    drifts: float = 0.0  # how far a vector is from that of the request before
     adds_fields: bool = False
     compresses: bool = False
     too_many_status: int = 400
@@ -337,6 +338,7 @@ class _Exchange:
         vector = vector_of(
             text, model=request["model"], dimensions=asked, input_type=request.get("input_type")
         )
+        vector[0] += self.loopback.quirks.drifts * self.loopback.number
         factor = 1.0 if self.loopback.quirks.unit_length else 7.5
         return array("f", (value * factor for value in vector))
 

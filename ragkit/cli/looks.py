@@ -81,6 +81,14 @@ class Looks:
         """In cyan, for places."""
         return f"\x1b[36m{text}\x1b[39m" if self.color and text else text
 
+    def good(self, text: str) -> str:
+        """In green."""
+        return f"\x1b[32m{text}\x1b[39m" if self.color and text else text
+
+    def bad(self, text: str) -> str:
+        """In red."""
+        return f"\x1b[31m{text}\x1b[39m" if self.color and text else text
+
     def link(self, text: str, url: str | None) -> str:
         """A hyperlink (OSC 8), where the terminal takes one."""
         if url is None or not self.links:
