@@ -46,7 +46,7 @@ class Characters:
 
     def is_any(self, positions: Positions, characters: str) -> Flags:
         """Which positions hold one of the characters; all positions lie inside the text."""
-        return look_up(table_of(characters), self.codes[positions])
+        return look_up(table_of(characters), self.codes.take(positions))
 
     def find_any(self, characters: str) -> Positions:
         """Where one of the characters stands, in order."""
@@ -101,7 +101,8 @@ class Characters:
 
 def look_up(table: Flags, codes: Codes) -> Flags:
     """The flag of each code point; false for those beyond the first plane."""
-    found: Flags = table[np.minimum(codes, 0xFFFF) if codes.dtype == np.uint32 else codes]
+    # ``take`` costs half of what indexing by a narrow type does.
+    found: Flags = table.take(np.minimum(codes, 0xFFFF) if codes.dtype == np.uint32 else codes)
     return found
 
 

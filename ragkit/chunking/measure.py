@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ragkit.chunking.characters import WHITE, Characters, Flags, Positions, table_of
 from ragkit.models.tokens import count_tokens, encode_slabs, token_lengths, trimmed_tokens
@@ -23,7 +24,7 @@ class TokenRuler:
     def __init__(self, characters: Characters) -> None:
         ids = [slab.ids for slab in encode_slabs(characters.text)]
         self._ids = np.concatenate(ids) if len(ids) > 1 else ids[0]
-        self._ends = np.cumsum(token_lengths()[self._ids], dtype=np.int64)
+        self._ends = _token_ends(self._ids)
         self._bytes = characters.utf8()
         self._characters = characters
 
@@ -42,7 +43,7 @@ class TokenRuler:
         A stretch in which no token ends has the id of the token that it lies in.
         """
         first = np.minimum(tokens_before, self._ids.size - 1)
-        return np.add.reduceat(self._ids, first, dtype=np.int64)
+        return np.add.reduceat(self._ids, first, dtype=np.uint32).astype(np.int64)
 
     def exact(self, starts: Positions, ends: Positions) -> list[int]:
         """Length in tokens of each span as a text of its own.
@@ -138,6 +139,11 @@ class TokenRuler:
         return left | right
 
 
+def _token_ends(ids: npt.NDArray[np.uint32]) -> Positions:
+    """Where each token ends, in bytes."""
+    return token_lengths().take(ids).cumsum(dtype=np.int64)
+
+
 def _part_forward(text: str, start: int, end: int) -> int:
     """The first blank after a word at or after ``start``; -1 if there is none before ``end``."""
     place = text.find(" ", start + 1, end)
@@ -164,7 +170,7 @@ def _count_together(pieces: list[str]) -> list[int]:
         return [count_tokens(piece) for piece in pieces]
     joined = _SEPARATOR.join(pieces)
     ids = [slab.ids for slab in encode_slabs(joined)]
-    ends = np.cumsum(token_lengths()[np.concatenate(ids)], dtype=np.int64)
+    ends = _token_ends(np.concatenate(ids))
     widths = [len(piece.encode("utf-8", "surrogatepass")) for piece in pieces]
     stops = np.cumsum(np.array(widths, np.int64) + len(_SEPARATOR)) - len(_SEPARATOR)
     counted = ends.searchsorted(stops, "right") - ends.searchsorted(stops - widths, "right")

@@ -135,7 +135,7 @@ def _scanned(characters: Characters, lines: Lines, *, strict: bool) -> list[Head
     """
     found: list[Heading] = []
     fence = ""
-    for index, start, stop in _candidates(characters, lines):
+    for index, start, stop in _candidates(characters, lines, strict=strict):
         if stop - start > LONGEST_HEADING:
             continue
         line = characters.text[start:stop]
@@ -149,16 +149,25 @@ def _scanned(characters: Characters, lines: Lines, *, strict: bool) -> list[Head
     return found
 
 
-def _candidates(characters: Characters, lines: Lines) -> list[tuple[int, int, int]]:
+def _candidates(
+    characters: Characters, lines: Lines, *, strict: bool
+) -> list[tuple[int, int, int]]:
     """Number, start and end of the lines that may be a heading, an underline or a fence."""
     codes = characters.codes
-    marked = (characters.is_any(lines.first, "#=-`~")).nonzero()[0]
+    marked = characters.is_any(lines.first, "#=-`~").nonzero()[0]
+    if not marked.size:
+        return []
     first = lines.first[marked]
     last = lines.stop[marked] - 1
     sign = codes[first]
-    thrice = (codes[np.minimum(first + 1, last)] == sign) & (codes[last] == sign) | (sign == 35)
-    marked = marked[thrice | characters.is_any(first, "`~")]
-    found = (marked, lines.first[marked], lines.stop[marked])
+    hash_sign = sign == ord("#")
+    fence = (sign == ord("`")) | (sign == ord("~"))
+    # An underline is all of one sign, and right under a line that stands after a blank one.
+    after_blank = lines.after_blank[marked]
+    under = ~after_blank & lines.after_blank[np.maximum(marked - 1, 0)]
+    under &= (codes[np.minimum(first + 1, last)] == sign) & (codes[last] == sign)
+    kept = (fence | under | (hash_sign & after_blank if strict else hash_sign)).nonzero()[0]
+    found = (marked[kept], first[kept], last[kept] + 1)
     return list(zip(*(each.tolist() for each in found), strict=True))
 
 

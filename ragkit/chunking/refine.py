@@ -61,10 +61,11 @@ def refine(
     before = ruler.before(gaps.positions)
     for step in (_between_words, _between_close_characters, _between_characters):
         cap = caps.word if step is _between_characters else caps.unit
-        tokens = np.append(before[1:], ruler.total) - before
-        long = (tokens > cap) & ((tokens > caps.row) | ~gaps.row)
-        if long.any():
-            gaps = _open_up(gaps, characters, step, long.nonzero()[0])
+        tokens = np.concatenate([before[1:], (ruler.total,)]) - before
+        long = (tokens > cap).nonzero()[0]
+        long = long[(tokens[long] > caps.row) | ~gaps.row[long]]
+        if long.size:
+            gaps = _open_up(gaps, characters, step, long)
             before = ruler.before(gaps.positions)
     return gaps, before
 
