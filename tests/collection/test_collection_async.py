@@ -1,4 +1,4 @@
-"""What programs that await are promised: the same answers, and a cancellation that keeps the work."""
+"""What programs that await are promised: the same answers, and cancellation without loss."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 import ragkit
 from ragkit.config import Settings
 from ragkit.storage.lock import writer_lock
+from ragkit.sync.progress import Progress
 
 SETTINGS = Settings(workers=1)
 
@@ -59,9 +60,11 @@ def test_a_cancelled_sync_keeps_its_work(tmp_path: Path, docs: Path) -> None:
         async with await ragkit.AsyncCollection.open(tmp_path / "kb", settings=SETTINGS) as opened:
             begun = asyncio.Event()
             loop = asyncio.get_running_loop()
-            task = asyncio.create_task(
-                opened.sync(docs, progress=lambda _: loop.call_soon_threadsafe(begun.set) and None)
-            )
+
+            def tell(_: Progress) -> None:
+                loop.call_soon_threadsafe(begun.set)
+
+            task = asyncio.create_task(opened.sync(docs, progress=tell))
             await begun.wait()
             task.cancel()
             await asyncio.sleep(0)
