@@ -62,6 +62,8 @@ _READERS = MappingProxyType(
         "application/epub+zip": _Entry("books", "read_book", 1),
         "application/zip": _Entry("packed", "read_zip", 1),
         "message/rfc822": _Entry("mail", "read_mail", 1),
+        "application/vnd.ms-outlook": _Entry("outlook", "read_outlook", 1),
+        "application/rtf": _Entry("rtf", "read_rtf", 1),
     }
 )
 
@@ -90,6 +92,8 @@ _EXTENSIONS = MappingProxyType(
             "application/epub+zip": "epub",
             "application/zip": "zip",
             "message/rfc822": "eml",
+            "application/vnd.ms-outlook": "msg",
+            "application/rtf": "rtf",
             "text/javascript": "js mjs cjs",
             "text/css": "css",
             "text/x-source": (
@@ -120,7 +124,7 @@ _NAMES = MappingProxyType(
 
 # Formats whose readers are still to come, by extension: a line of the report, not noise.
 _LATER = word_set(
-    "doc dot ppt pps xlsb xls rtf mobi azw3 msg"
+    "doc dot ppt pps xlsb xls mobi azw3"
     " mbox gz tgz tar bz2 xz zst 7z rar png jpg jpeg gif webp bmp tif tiff heic avif"
     " ico psd mp3 mp4 m4a wav ogg flac webm mkv mov avi parquet sqlite db"
 )
@@ -140,7 +144,6 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG image"),
     (b"GIF87a", "GIF image"),
     (b"GIF89a", "GIF image"),
-    (b"{\\rtf", "RTF"),
     (b"SQLite format 3\x00", "SQLite database"),
 )
 _PROGRAMS = (b"\x7fELF", b"MZ\x90\x00", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\x00asm")
@@ -157,6 +160,8 @@ _CONTAINERS = frozenset(
         _PRESENTATION,
         "application/epub+zip",
         "application/zip",
+        "application/vnd.ms-outlook",
+        "application/rtf",
     }
 )
 _ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -209,6 +214,8 @@ def media_type(source: str, data: bytes) -> str:
 
 def _by_mark(data: bytes) -> str | None:
     """The format of a container that lost its extension, or has another's."""
+    if data.startswith(b"{\\rtf"):
+        return "application/rtf"
     if not data.startswith(_ZIP_MARKS):
         return None
     if data.startswith(_STATED, _STATED_AT_BYTE):
