@@ -123,7 +123,7 @@ def test_the_python_blocks_run_in_order(place: Path, environment: Mapping[str, s
 def test_every_option_that_is_named_exists(environment: Mapping[str, str], place: Path) -> None:
     """Options in the table of commands stand in the help of their command."""
     rows = re.findall(r"^\| `ragkit (\w+)[^`]*` \| (.*) \|$", README, re.MULTILINE)
-    assert len(rows) == 6
+    assert len(rows) == 8
     for command, text in rows:
         shown = run(f"ragkit {command} --help", place, environment)
         for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text):

@@ -303,12 +303,19 @@ class _Doctor:
             seconds = time.monotonic() - started_s
             if not isinstance(raw, RawReply):
                 return raw
-            reply = parse_reply(raw.status, raw.headers, raw.body, expected=len(texts), width=None)
+            reply = _read(raw, len(texts))
             if not isinstance(reply, Reply):
-                return reply
+                # What is wrong with a reply is quoted, so that the key must not stand in it.
+                return _read(self._masked(raw), len(texts))  # type: ignore[return-value]
             return _Answer(reply=reply, seconds=seconds, is_base64=_holds_base64(raw.body))
 
         return patiently(once)
+
+    def _masked(self, raw: RawReply) -> RawReply:
+        key = self._patient.api_key
+        if key is None:
+            return raw
+        return replace(raw, body=raw.body.replace(key.reveal().strip().encode(), b"***"))
 
     def _add(self, name: str, detail: str, remedy: str, *, ok: bool = True) -> None:
         self._checks.append(Check(name=name, ok=ok, detail=detail, remedy=remedy))
@@ -317,6 +324,10 @@ class _Doctor:
         # Our messages say what happened, and after the last colon what to do.
         said, _, remedy = str(error_of(failure, self._target)).rpartition(": ")
         self._add(name, said or remedy, remedy if said else "", ok=False)
+
+
+def _read(raw: RawReply, expected: int) -> Reply | ServerError | BadReply:
+    return parse_reply(raw.status, raw.headers, raw.body, expected=expected, width=None)
 
 
 def _key_detail(facts: KeyFacts) -> str:

@@ -95,8 +95,9 @@ def _passes(failure: Failure) -> bool:
                 return failure.retryable
             return failure.in_reply or failure.status in _PASSING
         case NoReply():
-            # A server that is not there is not there a second later either.
-            return failure.kind in ("timeout", "broken")
+            # A server that is not there is not there a second later either, and one that let a
+            # whole timeout pass has had its time.
+            return failure.kind == "broken"
     return not failure.is_page
 
 

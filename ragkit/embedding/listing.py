@@ -25,7 +25,7 @@ __all__ += ["parse_models"]
 
 _PATHS: Final = ("/embeddings/models", "/models")
 _MOST_PAGES: Final = 50
-_TIMEOUT_S: Final = 20.0
+_TIMEOUT_S: Final = 10.0
 # What servers call the longest text: OpenRouter, vLLM, LM Studio, Groq, Mistral.
 _CONTEXT_NAMES: Final = (
     "context_length",

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from loopback import FAULTS, KEY, LoopbackServer
-from loopback_faults import Fault, refusal
+from loopback_faults import Fault, in_reply, refusal
 
 from ragkit.config import Secret
 from ragkit.embedding.checks import Check, Examination
@@ -177,6 +177,15 @@ def test_a_server_that_gives_no_vector(
     found = examine_server(patient(embedding_server))
     assert said in check(found, "answers").detail
     assert check(found, "answers").remedy
+
+
+@pytest.mark.parametrize("length", [0, 150, 185])
+def test_a_server_that_quotes_the_key(embedding_server: LoopbackServer, length: int) -> None:
+    """No part of the key gets into what is told, wherever the quote is cut."""
+    embedding_server.always = in_reply(400, f"{'x' * length} {KEY} is no key")
+    found = examine_server(patient(embedding_server))
+    assert "answers" in ill(found)
+    assert KEY[:14] not in repr(found)
 
 
 def test_no_server_at_all() -> None:
