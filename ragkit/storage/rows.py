@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from ragkit.storage.seam import StoredPassage
 __all__ = [
     "PASSAGE_COLUMNS",
     "DocumentState",
+    "FileFacts",
     "Problem",
     "Root",
     "checksum",
@@ -21,6 +23,8 @@ __all__ = [
     "pack_text",
     "passage_from_row",
     "passage_values",
+    "path_from_value",
+    "path_value",
     "unpack_text",
 ]
 
@@ -55,6 +59,19 @@ class DocumentState:
     media_type: str
     reader_version: int
     chunker_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What is kept of the file besides its text."""
+
+    raw_name: bytes
+    digest: bytes
+    size: int
+    mtime_ns: int
+    reader_version: int
+    chunker_version: int
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +128,20 @@ def passage_from_row(row: Sequence[object]) -> StoredPassage:
         text_key=key,  # type: ignore[arg-type]
         language=language,  # type: ignore[arg-type]
     )
+
+
+def path_value(path: str) -> str | bytes:
+    """A path as text, so that people can read it, or as its bytes where they are no text."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
+def path_from_value(value: str | bytes) -> str:
+    """The inverse of ``path_value``."""
+    return os.fsdecode(value)
 
 
 def passage_values(passage: Passage, ordinal: int, key: bytes) -> tuple[object, ...]:

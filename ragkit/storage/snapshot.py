@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import json
-import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from ragkit.storage.rows import (
     Root,
     document_from_row,
     passage_from_row,
+    path_from_value,
     unpack_text,
 )
 from ragkit.storage.seam import IdArray, StoredPassage
@@ -204,7 +204,7 @@ class Snapshot:
         coming = set(self.setting("coming_roots", list[str]()))
         rows = self._connection.execute("SELECT id, name, path, is_file FROM roots ORDER BY name")
         return [
-            Root(id=row[0], name=row[1], path=os.fsdecode(row[2]), is_file=bool(row[3]))
+            Root(id=row[0], name=row[1], path=path_from_value(row[2]), is_file=bool(row[3]))
             for row in rows
             if row[1] not in coming
         ]

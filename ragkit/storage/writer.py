@@ -8,7 +8,6 @@ them visible with one update.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +23,15 @@ from ragkit.records import Document, Passage
 from ragkit.storage.database import atomic
 from ragkit.storage.ledger import LedgerWriter, Share
 from ragkit.storage.matrix import MatrixWriter
-from ragkit.storage.rows import Problem, Root, checksum, document_values, passage_values
+from ragkit.storage.rows import (
+    FileFacts,
+    Problem,
+    Root,
+    checksum,
+    document_values,
+    passage_values,
+    path_value,
+)
 from ragkit.storage.snapshot import Snapshot
 
 __all__ = ["FileFacts", "Sealed", "Writer"]
@@ -37,19 +44,6 @@ _DOCUMENT_COLUMNS = """root_id, source, raw_name, digest, size, mtime_ns, media_
     born"""
 _PASSAGE_COLUMNS = """document_id, ordinal, start, "end", text, headings, page, line, tokens, key,
     slot, checksum"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileFacts:
-    """What is kept of the file besides its text."""
-
-    raw_name: bytes
-    digest: bytes
-    size: int
-    mtime_ns: int
-    reader_version: int
-    chunker_version: int
-    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +103,7 @@ class Writer:
                 """INSERT INTO roots (name, path, is_file) VALUES (?, ?, ?)
                 ON CONFLICT (name) DO UPDATE SET path = excluded.path, is_file = excluded.is_file
                 RETURNING id""",
-                (name, _stored_path(path), is_file),
+                (name, path_value(path), is_file),
             ).fetchone()
         return Root(id=row[0], name=name, path=path, is_file=is_file)
 
@@ -394,15 +388,6 @@ class Writer:
 
     def _coming_roots(self) -> frozenset[str]:
         return frozenset(self.snapshot().setting("coming_roots", list[str]()))
-
-
-def _stored_path(path: str) -> str | bytes:
-    """A path as text, so that people can read it, or as its bytes where they are no text."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path)
-    return path
 
 
 def _ids(places: Iterable[tuple[int, int, str, str | None]]) -> npt.NDArray[np.int64]:
