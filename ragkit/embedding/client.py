@@ -6,79 +6,49 @@ parse one reply. So no lock guards a stream, and what happens next is decided in
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
 from decimal import Decimal
-from queue import Empty, SimpleQueue
+from functools import partial
+from queue import Empty
 from typing import Final
 
 import numpy as np
 
-from ragkit.embedding.batches import Batcher, BatchLimits
+from ragkit.embedding.batches import Batcher
 from ragkit.embedding.budget import Budget
 from ragkit.embedding.failures import BadReply, NoReply
 from ragkit.embedding.jobs import Bill, Job
-from ragkit.embedding.pace import Pace
 from ragkit.embedding.policy import (
     Attempt,
     Decision,
     DropDimensions,
     Failure,
-    Policy,
     Reject,
     Shrink,
     Split,
     Stop,
     Wait,
+    is_slow,
     way_of,
 )
 from ragkit.embedding.seam import EmbeddedBatch
-from ragkit.embedding.transport import RawReply, Transport
-from ragkit.embedding.width import WidthElection
-from ragkit.embedding.wire import Reply, RequestForm, build_request, parse_reply
+from ragkit.embedding.server import Outcome, Server, ask
+from ragkit.embedding.wire import Reply, RequestForm
+from ragkit.embedding.workers import Workers
 from ragkit.errors import BudgetSpent, RagkitError
 
-__all__ = ["Server", "Stream"]
+__all__ = ["Stream"]
 
 # Requests in flight when a stream is abandoned are waited for so long, and then left to themselves.
-_GRACE_S: Final = 10.0
+_GRACE_S: Final = 2.0
+# The first request tells how the server answers: small, so that what it tells is soon known.
+_FIRST_INPUTS: Final = 8
 _MONEY_POLL_S: Final = 0.05
 # Refusals that name no text, in a row, until the server is taken to refuse everything.
 _SUSPECTS_UNPROVEN: Final = 8
 _SUSPECTS_PROVEN: Final = 64
-
-
-@dataclass(slots=True, kw_only=True)
-class Server:
-    """A server, and what is learnt about it; shared by all streams of an embedder.
-
-    Attributes:
-        transport: Connections.
-        policy: What to do about failures.
-        pace: When to send, and how much at once.
-        limits: When a batch is full.
-        dimensions: Width that was asked for.
-        sends_dimensions: Whether requests name it; servers refuse it for models of one width.
-        election: Decides the width that all answers must have.
-    """
-
-    transport: Transport
-    policy: Policy
-    pace: Pace
-    limits: BatchLimits
-    election: WidthElection
-    dimensions: int | None = None
-    sends_dimensions: bool = True
-
-    @property
-    def width(self) -> int | None:
-        """Numbers in a vector, once that is known."""
-        return self.election.width
-
-
-_Outcome = Reply | Failure
 
 
 class Stream:
@@ -91,9 +61,9 @@ class Stream:
         self._form = form
         self._batcher = batcher
         self._budget = budget
-        self._pool = ThreadPoolExecutor(server.pace.most_at_once, thread_name_prefix="ragkit-embed")
-        self._in_flight: dict[Future[_Outcome], Job] = {}
-        self._done: SimpleQueue[Future[_Outcome]] = SimpleQueue()
+        self._workers: Workers[Job, Outcome] = Workers()
+        self._in_flight: set[Job] = set()
+        self._ends_at_s = _end_s(server.policy.patience.run_s)
         self._again: list[Job] = []
         self._held: list[tuple[Job, Reply]] = []
         self._suspects: list[tuple[int, str]] = []
@@ -140,7 +110,9 @@ class Stream:
 
     def _fill(self) -> None:
         self._short_of_money = False
-        while self._stop is None and len(self._in_flight) < self._server.pace.at_once:
+        if self._stop is None and time.monotonic() > self._ends_at_s and self._has_work():
+            self._stop = self._server.policy.out_of_time()
+        while self._stop is None and len(self._in_flight) < self._server.at_once:
             if self._server.pace.wait_s() > 0:
                 return
             job = self._next_job()
@@ -161,9 +133,11 @@ class Stream:
                 return self._again.pop(position)
         if not self._has_room():
             return None
-        learning = self._budget is not None and not self._budget.knows_price
+        most = _FIRST_INPUTS if self._server.encoding.is_open else None
+        if self._budget is not None and not self._budget.knows_price:
+            most = 1
         try:
-            entries = self._batcher.next_batch(1 if learning else None)
+            entries = self._batcher.next_batch(most)
         except Exception as error:  # noqa: BLE001 - the caller's own error, raised to the caller
             # once the answers in flight, which are paid for, have been handed over.
             self._stop = error
@@ -175,7 +149,7 @@ class Stream:
         # Batches that wait for another attempt count, or a failing server would be read ahead of
         # without end.
         taken = len(self._in_flight) + len(self._again)
-        return not self._exhausted and taken < self._server.pace.at_once
+        return not self._exhausted and taken < self._server.at_once
 
     def _out_of_budget(self, job: Job, budget: Budget) -> None:
         alone = not self._in_flight and not budget.has_promises
@@ -193,25 +167,27 @@ class Stream:
 
     def _send(self, job: Job) -> None:
         server = self._server
-        job.dimensions_sent = server.dimensions is not None and server.sends_dimensions
+        form = server.prepare(job, self._form)
         job.bill.requests += 1
-        form = replace(self._form, dimensions=server.dimensions if job.dimensions_sent else None)
         width = server.dimensions if server.width is None else server.width
         texts = [entry.text for entry in job.entries]
-        future = self._pool.submit(_ask, server.transport, texts, form, width)
-        self._in_flight[future] = job
-        future.add_done_callback(self._done.put)
+        task = partial(ask, server.transport, texts, form, width)
+        self._workers.start(job, task, under_way=len(self._in_flight))
+        self._in_flight.add(job)
 
-    def _next_outcome(self) -> tuple[Job | None, _Outcome | None]:
+    def _next_outcome(self) -> tuple[Job | None, Outcome | None]:
         try:
-            future = self._done.get(timeout=self._idle_s())
+            job, outcome = self._workers.done.get(timeout=self._idle_s())
         except Empty:
             return None, None
-        return self._in_flight.pop(future), future.result()
+        self._in_flight.remove(job)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return job, outcome
 
     def _idle_s(self) -> float | None:
         """How long nothing can be sent; None when only an answer can change that."""
-        full = len(self._in_flight) >= self._server.pace.at_once
+        full = len(self._in_flight) >= self._server.at_once
         if self._in_flight and (full or self._stop is not None or self._short_of_money):
             return None
         if self._short_of_money:
@@ -222,12 +198,14 @@ class Stream:
             waits.append(0.0)
         if not waits:
             return None
-        return max(min(waits), self._server.pace.wait_s(), 0.001)
+        idle_s = max(min(waits), self._server.pace.wait_s(), 0.001)
+        return min(idle_s, max(self._ends_at_s - time.monotonic(), 0.001))
 
-    def _settle(self, job: Job, outcome: _Outcome) -> list[EmbeddedBatch]:
+    def _settle(self, job: Job, outcome: Outcome) -> list[EmbeddedBatch]:
         self._charge(job, outcome)
         if isinstance(outcome, Reply):
-            self._server.pace.answered()
+            full = len(self._in_flight) + 1 >= self._server.pace.at_once
+            self._server.learn(job, outcome, full=full)
             self._held.append((job, outcome))
             decided = self._server.election.vote(outcome.vectors.shape[1])
             return self._release() if decided else []
@@ -252,12 +230,21 @@ class Stream:
         if self._stop is not None:
             self._write_off(job)
             return None
+        if server.encoding.failed(job.encoding, failure):
+            self._again.insert(0, job)
+            return None
+        if job.encoding == "base64" and isinstance(failure, BadReply):
+            # Routers may go to a provider that has not proven anything.
+            job.asks_numbers = True
         way = way_of(failure)
+        if is_slow(failure):
+            server.pace.slowed()
         job.failures[way] += 1
         attempt = Attempt(
             number=job.failures[way],
             limited=job.limited,
             size=len(job.entries),
+            size_bytes=job.size_bytes,
             waited_s=job.waited_s,
             dimensions=server.dimensions,
             dimensions_sent=job.dimensions_sent,
@@ -267,7 +254,7 @@ class Stream:
         decision = server.policy.decide(failure, attempt)
         return self._obey(decision, job, failure)
 
-    def _charge(self, job: Job, outcome: _Outcome) -> None:
+    def _charge(self, job: Job, outcome: Outcome) -> None:
         charged = Decimal(0)
         if isinstance(outcome, Reply | BadReply):
             charged = outcome.cost_usd or Decimal(0)
@@ -303,7 +290,13 @@ class Stream:
         match decision:
             case Wait(seconds=seconds, everyone=everyone):
                 if everyone:
-                    self._server.pace.refused(seconds)
+                    self._server.pace.refused(
+                        seconds,
+                        sent_s=job.sent_s,
+                        tokens=job.tokens_expected,
+                        about=decision.about,
+                        stated_s=decision.stated_s,
+                    )
                     job.limited += 1
                     job.failures[way_of(failure)] -= 1
                 else:
@@ -316,9 +309,10 @@ class Stream:
                 half = (len(job.entries) + 1) // 2
                 # In front: the one text at fault is found before other batches are begun.
                 self._again[:0] = job.parts(half, keep_failures=keep, ready_at_s=now_s + seconds)
-            case Shrink(limit=limit):
-                self._server.limits.at_most(limit)
-                self._again += job.parts(limit)
+            case Shrink(limit=limit, counts=counts):
+                self._server.limits.at_most(limit, counts)
+                half = (len(job.entries) + 1) // 2
+                self._again += job.parts(limit if counts == "texts" else half)
             case DropDimensions():
                 self._server.sends_dimensions = False
                 job.failures.clear()
@@ -380,21 +374,24 @@ class Stream:
         )
 
     def _close(self) -> None:
-        self._pool.shutdown(wait=not self._in_flight, cancel_futures=True)
-        wait([future for future in self._in_flight if not future.cancelled()], timeout=_GRACE_S)
-        for future, job in self._in_flight.items():
-            finished = future.done() and not future.cancelled() and future.exception() is None
-            if finished:
-                self._charge(job, future.result())
+        self._workers.close()
+        ends_at_s = time.monotonic() + _GRACE_S
+        while self._in_flight:
+            try:
+                left_s = max(ends_at_s - time.monotonic(), 0.0)
+                job, outcome = self._workers.done.get(timeout=left_s)
+            except Empty:
+                break
+            self._in_flight.remove(job)
+            if not isinstance(outcome, Exception):
+                self._charge(job, outcome)
             elif self._budget is not None:
+                self._budget.settle(job.promised_usd, Decimal(0), 0)
+        for job in self._in_flight:
+            if self._budget is not None:
                 self._budget.settle(job.promised_usd, Decimal(0), 0)
         self._in_flight.clear()
 
 
-def _ask(transport: Transport, texts: list[str], form: RequestForm, width: int | None) -> _Outcome:
-    answer = transport.post("/embeddings", build_request(texts, form), expected=len(texts))
-    if isinstance(answer, RawReply):
-        return parse_reply(
-            answer.status, answer.headers, answer.body, expected=len(texts), width=width
-        )
-    return answer
+def _end_s(run_s: float | None) -> float:
+    return math.inf if run_s is None else time.monotonic() + run_s

@@ -95,6 +95,13 @@ class Target:
             "that the base URL is right, then run again to continue"
         )
 
+    def out_of_time(self, run_s: float) -> EmbeddingError:
+        """A deadline that has passed."""
+        return ServerUnreachable(
+            f"stopped after {run_s:g} s, as asked, before {self.url} had answered everything: run "
+            "again to continue"
+        )
+
     def waits_too_long(
         self, error: ServerError, stated_s: float | None, waited_s: float
     ) -> EmbeddingError:

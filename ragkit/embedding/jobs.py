@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Literal
 
 from ragkit.embedding.batches import Entry
 
@@ -38,6 +39,10 @@ class Job:
         ready_at_s: When it may be sent again, on the monotonic clock.
         promised_usd: What the budget has put aside for the request in flight.
         dimensions_sent: Whether that request names the width.
+        encoding: What that request asks for.
+        asks_numbers: Whether base64 has failed for this batch.
+        tokens_expected: Of that request.
+        sent_s: When it went out, on the monotonic clock.
         bill: What all its requests cost.
     """
 
@@ -48,6 +53,10 @@ class Job:
     ready_at_s: float = 0.0
     promised_usd: Decimal = Decimal(0)
     dimensions_sent: bool = False
+    encoding: Literal["float", "base64"] = "float"
+    asks_numbers: bool = False
+    tokens_expected: float = 0.0
+    sent_s: float = 0.0
     bill: Bill = field(default_factory=Bill)
 
     @property
@@ -65,6 +74,7 @@ class Job:
                 failures=Counter(self.failures if keep_failures else ()),
                 waited_s=self.waited_s,
                 ready_at_s=ready_at_s,
+                asks_numbers=self.asks_numbers,
             )
             for start in range(0, len(self.entries), size)
         ]

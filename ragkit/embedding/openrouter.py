@@ -13,7 +13,7 @@ from typing import Final, Self
 from ragkit.config import OPENROUTER_URL, Secret, key_for
 from ragkit.embedding.batches import Batcher, BatchLimits
 from ragkit.embedding.budget import Budget
-from ragkit.embedding.client import Server, Stream
+from ragkit.embedding.client import Stream
 from ragkit.embedding.complaints import Target
 from ragkit.embedding.pace import Pace
 from ragkit.embedding.policy import Policy
@@ -25,6 +25,7 @@ from ragkit.embedding.seam import (
     embed_all,
     embed_one,
 )
+from ragkit.embedding.server import Server
 from ragkit.embedding.transport import Transport, checked_base_url, checked_key
 from ragkit.embedding.waits import Patience
 from ragkit.embedding.width import WidthElection

@@ -9,7 +9,8 @@ failure                     decision
 404, 405, model's 400       stop: the model is not served
 404 in a reply of 200       wait a few times, drop dimensions, stop
 408, 524, timeout           wait; from the second on halve as well
-413                         halve; refuse the one text
+413                         fewer bytes from now on; refuse the one text
+"max N tokens per request"  fewer tokens from now on; refuse the one text
 429                         wait as told, for all workers; stop when told to wait too long
 409, 424, 425, 5xx          wait, a limited number of times
 answer that fails a check   ask again twice, then halve, then refuse the text
@@ -22,16 +23,17 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
+from ragkit.embedding.batches import Counts
 from ragkit.embedding.complaints import Target
 from ragkit.embedding.failures import BadReply, NoReply, ServerError
 from ragkit.embedding.waits import Patience, backoff_s, stated_wait_s
 from ragkit.errors import EmbeddingError
 
 __all__ = ["Attempt", "Decision", "DropDimensions", "Failure", "Policy", "Reject", "Shrink"]
-__all__ += ["Split", "Stop", "Wait", "way_of"]
+__all__ += ["Split", "Stop", "Wait", "is_slow", "way_of"]
 
 Failure = ServerError | BadReply | NoReply
 
@@ -43,10 +45,14 @@ class Wait:
     Attributes:
         seconds: How long.
         everyone: Whether the refusal was about the rate, so that all workers wait.
+        stated_s: What the server asked for; None when it asked for nothing.
+        about: What the limit counts.
     """
 
     seconds: float
     everyone: bool = False
+    stated_s: float | None = field(default=None, compare=False)
+    about: Literal["requests", "tokens"] = "requests"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +65,10 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shrink:
-    """Send at most so many texts in a request, from now on."""
+    """Send at most so many texts, tokens or bytes of text in a request, from now on."""
 
     limit: int
+    counts: Counts = "texts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +110,7 @@ class Attempt:
             refusals for the rate left out.
         limited: Refusals for the rate before this attempt.
         size: Texts in the batch.
+        size_bytes: Their bytes in the body of the request.
         waited_s: How long the batch has waited so far.
         dimensions: Width that the user asked for.
         dimensions_sent: Whether the request named it.
@@ -112,6 +120,7 @@ class Attempt:
 
     number: int
     size: int
+    size_bytes: int = 0
     limited: int = 0
     waited_s: float = 0.0
     dimensions: int | None = None
@@ -148,6 +157,10 @@ class Policy:
                 otherwise = Policy._failed if failure.status >= 500 else Policy._hopeless
                 return _BY_STATUS.get(failure.status, otherwise)(self, failure, attempt)
 
+    def out_of_time(self) -> EmbeddingError:
+        """What ends a run that has gone on for as long as it may."""
+        return self.target.out_of_time(self.patience.run_s or 0.0)
+
     def _hopeless(self, error: ServerError, _: Attempt) -> Decision:
         return Stop(error=self.target.rejected(error))
 
@@ -180,14 +193,22 @@ class Policy:
             return self._halve_or_reject(error, attempt)
         return self._wait(error, attempt)
 
+    def _too_large(self, error: ServerError, attempt: Attempt) -> Decision:
+        if attempt.size == 1:
+            return self._halve_or_reject(error, attempt)
+        stated = [int(number) for number in _NUMBER.findall(error.message)]
+        fitting = [number for number in stated if 1_000 <= number < attempt.size_bytes]
+        limit = max(fitting, default=max(1, attempt.size_bytes // 2))
+        return Shrink(limit=limit, counts="bytes")
+
     def _refused(self, error: ServerError, attempt: Attempt) -> Decision:
         if error.moderated:
             return self._halve_or_reject(error, attempt)
         if error.availability in _NOT_SERVED or error.code in _NOT_SERVED:
             return Stop(error=self.target.unavailable(error))
-        limit = _stated_limit(error.message, attempt.size)
-        if limit is not None and limit < attempt.size:
-            return Shrink(limit=limit)
+        shrink = _stated_limit(error.message, attempt.size)
+        if shrink is not None:
+            return shrink
         about_text = error.kind in _ABOUT_TEXT or bool(_TEXT_WORDS.search(error.message))
         if not about_text and _DIMENSION_WORDS.search(error.message):
             return (
@@ -229,7 +250,7 @@ class Policy:
             seconds = stated + min(seconds, 0.1 * stated + 0.05)
         if attempt.waited_s + seconds > self.patience.waiting_s:
             return Stop(error=self.target.waits_too_long(error, stated, attempt.waited_s))
-        return Wait(seconds=seconds, everyone=limited)
+        return Wait(seconds=seconds, everyone=limited, stated_s=stated, about=_limit_about(error))
 
     def _bad_reply(self, reply: BadReply, attempt: Attempt) -> Decision:
         error = self.target.malformed(reply)
@@ -256,6 +277,19 @@ class Policy:
         return Wait(seconds=seconds)
 
 
+def is_slow(failure: Failure) -> bool:
+    """Whether the server had too much to do."""
+    if isinstance(failure, ServerError):
+        return failure.status in (408, 504, 524, 529) and not failure.in_reply
+    return isinstance(failure, NoReply) and failure.kind == "timeout"
+
+
+def _limit_about(error: ServerError) -> Literal["requests", "tokens"]:
+    if error.headers.get("x-ratelimit-remaining-tokens", "").strip() == "0":
+        return "tokens"
+    return "tokens" if _ABOUT_TOKENS.search(error.message) else "requests"
+
+
 def way_of(failure: Failure) -> str:
     """The kind of trouble; each is counted apart, so that different mishaps do not add up."""
     if isinstance(failure, ServerError):
@@ -272,7 +306,7 @@ _BY_STATUS: Final[Mapping[int, Callable[[Policy, ServerError, Attempt], Decision
     405: Policy._unavailable,
     408: Policy._slow,
     409: Policy._wait,
-    413: Policy._halve_or_reject,
+    413: Policy._too_large,
     422: Policy._refused,
     424: Policy._wait,
     425: Policy._wait,
@@ -310,6 +344,14 @@ _TEXT_WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 _TOO_LARGE: Final = re.compile(r"too large to process|physical batch size", re.IGNORECASE)
+_ABOUT_TOKENS: Final = re.compile(r"tokens? per|\bTPM\b", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"\d+")
+# "max 300000 tokens per request", "max allowed tokens per submitted batch is 120000"
+_TOKENS_PER_REQUEST: Final = re.compile(
+    r"(?:max\w*|limit of) (\d+) tokens per (?:request|batch)"
+    r"|tokens per (?:submitted )?(?:request|batch) is (\d+)",
+    re.IGNORECASE,
+)
 _DIMENSION_WORDS: Final = re.compile(r"dimension|matryoshka", re.IGNORECASE)
 _PARAMETER_WORDS: Final = re.compile(
     r"input_type|encoding_format|unrecognized|unknown (field|parameter|key)", re.IGNORECASE
@@ -329,12 +371,14 @@ _TOO_MANY: Final = re.compile(
 )
 
 
-def _stated_limit(message: str, size: int) -> int | None:
-    """Most texts that the server takes; half of what it refused where it names no number."""
+def _stated_limit(message: str, size: int) -> Shrink | None:
+    """What the server takes; half as many texts as it refused where it names no number."""
+    tokens = _TOKENS_PER_REQUEST.search(message)
+    if tokens is not None and size > 1:
+        return Shrink(limit=int(tokens.group(1) or tokens.group(2)), counts="tokens")
     if not _COUNTS_TEXTS.search(message) or re.search("token", message, re.IGNORECASE):
         return None
     found = _LIMIT.search(message)
-    if found is None and _TOO_MANY.search(message):
-        return max(1, size // 2)
-    limit = int(found.group(1)) if found else 0
-    return limit if limit >= 1 else None
+    limit = max(1, size // 2) if _TOO_MANY.search(message) else 0
+    limit = int(found.group(1)) if found else limit
+    return Shrink(limit=limit) if 1 <= limit < size else None

@@ -26,6 +26,7 @@ class Patience:
         attempts: Tries of a batch, before failures that are not a limit of rate end it.
         unreached_attempts: Tries of a server that has never answered.
         waiting_s: Longest that one batch waits in all; a longer stated wait ends it at once.
+        run_s: Longest that a whole run may last: nothing is sent after it; None for no end.
     """
 
     first_s: float = 0.5
@@ -33,6 +34,7 @@ class Patience:
     attempts: int = 6
     unreached_attempts: int = 3
     waiting_s: float = 900.0
+    run_s: float | None = None
 
 
 def backoff_s(attempt: int, patience: Patience, jitter: random.Random) -> float:

@@ -60,6 +60,10 @@ class Reply:
         cost_usd: What the server says it charged; None where it says nothing.
         provider: Who answered, where the server says so.
         model: The model's name in the server's words.
+        headers: Of the reply, names in lower case.
+        is_base64: Whether all vectors came as base64.
+        was_unit: Whether all were of unit length as they came, within a thousandth: numbers that
+            were decoded wrongly are not.
     """
 
     vectors: FloatMatrix
@@ -67,6 +71,9 @@ class Reply:
     cost_usd: Decimal | None
     provider: str | None
     model: str | None
+    headers: Mapping[str, str]
+    is_base64: bool
+    was_unit: bool
 
 
 class _Item(msgspec.Struct):
@@ -74,13 +81,25 @@ class _Item(msgspec.Struct):
     index: int | None = None
 
 
-class _Envelope(msgspec.Struct):
-    data: list[_Item] | None = None
+class _Base64Item(msgspec.Struct):
+    embedding: bytes
+    index: int | None = None
+
+
+class _About(msgspec.Struct, kw_only=True):
     error: Any = None
     object: Any = None
     model: Any = None
     provider: Any = None
     usage: msgspec.Raw = msgspec.Raw()
+
+
+class _Envelope(_About, kw_only=True):
+    data: list[_Item] | None = None
+
+
+class _Base64Envelope(_About, kw_only=True):
+    data: list[_Base64Item]
 
 
 class _Usage(msgspec.Struct):
@@ -90,7 +109,10 @@ class _Usage(msgspec.Struct):
 
 
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+# Fails at the first vector that is no base64, so that trying it costs nothing where it is none.
+_BASE64: Final = msgspec.json.Decoder(_Base64Envelope)
 _USAGE: Final = msgspec.json.Decoder(_Usage)
+_NEARLY: Final = 1e-3
 _FLOATS: Final = msgspec.json.Decoder(list[float])
 _BYTES: Final = msgspec.json.Decoder(bytes)
 
@@ -139,8 +161,12 @@ def parse_reply(
     """
     if status != 200:
         return server_error(status, headers, decoded(body), body)
+    envelope: _Envelope | _Base64Envelope
     try:
-        envelope = _ENVELOPE.decode(body)
+        try:
+            envelope = _BASE64.decode(body)
+        except msgspec.MsgspecError:
+            envelope = _ENVELOPE.decode(body)
     except UNREADABLE as flaw:
         document = decoded(body)
         if holds_error(document):
@@ -155,7 +181,8 @@ def parse_reply(
             return server_error(status, headers, document, body)
     tokens, cost_usd = _bill(envelope.usage)
     try:
-        vectors = _vectors(envelope.data, expected, width)
+        rows = _rows(envelope.data, expected, width)
+        vectors, was_unit = _unit(rows)
     except _FlawError as flaw:
         return BadReply(reason=flaw.reason, width=flaw.width, tokens=tokens, cost_usd=cost_usd)
     return Reply(
@@ -164,6 +191,9 @@ def parse_reply(
         cost_usd=cost_usd,
         provider=envelope.provider if isinstance(envelope.provider, str) else None,
         model=envelope.model if isinstance(envelope.model, str) else None,
+        headers=headers,
+        is_base64=isinstance(envelope, _Base64Envelope),
+        was_unit=was_unit,
     )
 
 
@@ -181,28 +211,31 @@ def _bill(usage: msgspec.Raw) -> tuple[int | None, Decimal | None]:
     )
 
 
-def _vectors(items: list[_Item] | None, expected: int, width: int | None) -> FloatMatrix:
+def _rows(
+    items: Sequence[_Item] | Sequence[_Base64Item] | None, expected: int, demanded: int | None
+) -> FloatMatrix:
+    """The vectors as they came, float32 (expected, d), in the order of the texts."""
     if items is None:
         raise _FlawError("no data")
     if len(items) != expected:
         raise _FlawError(f"{len(items)} vectors for {expected} texts")
     positions = _positions(items)
-    first = _row(items[0].embedding)
-    rows = np.empty((expected, len(first)), np.float32)
     # A number beyond float32 becomes infinite here, and is then refused as not finite.
     with np.errstate(over="ignore"):
-        rows[positions[0]] = first
-        for position, item in zip(positions[1:], items[1:], strict=True):
-            row = _row(item.embedding)
-            if len(row) != len(first):
-                raise _FlawError(f"vectors of {len(first)} and of {len(row)} numbers")
-            rows[position] = row
-    if width is not None and len(first) != width:
-        raise _FlawError(f"vectors of {len(first)} numbers instead of {width}", len(first))
-    return _unit(rows)
+        vectors = [_row(item.embedding) for item in items]
+    width = len(vectors[0])
+    for row in vectors:
+        if len(row) != width:
+            raise _FlawError(f"vectors of {width} and of {len(row)} numbers")
+    if demanded is not None and width != demanded:
+        raise _FlawError(f"vectors of {width} numbers instead of {demanded}", width)
+    rows = np.empty((expected, width), np.float32)
+    for position, row in zip(positions, vectors, strict=True):
+        rows[position] = row
+    return rows
 
 
-def _positions(items: Sequence[_Item]) -> list[int]:
+def _positions(items: Sequence[_Item] | Sequence[_Base64Item]) -> list[int]:
     indexes = [item.index for item in items if item.index is not None]
     if not indexes:
         return list(range(len(items)))
@@ -213,23 +246,31 @@ def _positions(items: Sequence[_Item]) -> list[int]:
     return indexes
 
 
-def _row(raw: msgspec.Raw) -> FloatVector | list[float]:
+def _row(raw: msgspec.Raw | bytes) -> FloatVector:
+    """One vector, of base64 decoded or not, or of numbers; empty ones fail."""
     try:
-        if bytes(memoryview(raw)[:1]) == b'"':
+        if not isinstance(raw, msgspec.Raw):
+            data = raw
+        elif bytes(memoryview(raw)[:1]) == b'"':
             data = _BYTES.decode(raw)
-            if len(data) % 4:
-                raise _FlawError(f"{len(data)} bytes of base64 are no float32 numbers")
-            row: FloatVector | list[float] = np.frombuffer(data, "<f4")
         else:
-            row = _FLOATS.decode(raw)
+            # At once, so that the numbers of one vector at most are Python objects.
+            return _filled(np.array(_FLOATS.decode(raw), np.float32))
     except UNREADABLE as flaw:
         raise _FlawError(f"a vector is not made of numbers ({excerpt(str(flaw))})") from None
+    if len(data) % 4:
+        raise _FlawError(f"{len(data)} bytes of base64 are no float32 numbers")
+    return _filled(np.frombuffer(data, "<f4"))
+
+
+def _filled(row: FloatVector) -> FloatVector:
     if not len(row):
         raise _FlawError("a vector without numbers")
     return row
 
 
-def _unit(rows: FloatMatrix) -> FloatMatrix:
+def _unit(rows: FloatMatrix) -> tuple[FloatMatrix, bool]:
+    """The rows scaled to unit length, in place, and whether they had it before."""
     # Squares in float64: those of float32 overflow at 2e19 and vanish at 1e-23.
     norms = np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1))
     if not np.isfinite(norms).all():
@@ -238,10 +279,11 @@ def _unit(rows: FloatMatrix) -> FloatMatrix:
         )
     if not norms.all():
         raise _FlawError(f"vector {int(np.argmin(norms))} is zero")
+    was_unit = bool((np.abs(norms - 1.0) < _NEARLY).all())
     # Dividing by float32 takes a tenth of the time, and a norm beyond float32 takes the long way;
     # which way depends on the row alone, so that its bits do not depend on the batch.
     unusual = (norms < 1e-30) | (norms > 1e30)
     rows[unusual] /= norms[unusual, None]
     norms[unusual] = 1.0
     rows /= norms.astype(np.float32)[:, None]
-    return rows
+    return rows, was_unit

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from hypothesis import strategies as st
 from loopback import LoopbackServer
 from loopback_models import vector_of
 
-from ragkit.embedding.batches import Batcher, BatchLimits, refusal, token_bound
+from ragkit.embedding.batches import Batcher, BatchLimits, refusal
 from ragkit.embedding.budget import Budget
 from ragkit.embedding.openrouter import OpenRouterEmbedder
 from ragkit.embedding.pace import Pace
@@ -48,7 +50,7 @@ def test_batches_hold_every_text_once_in_order_within_the_limits(
         assert [entry.text for entry in batch] == ["p: " + texts[entry.index] for entry in batch]
         size = sum(len(msgspec.json.encode(entry.text)) + 1 for entry in batch)
         assert size == sum(entry.size_bytes for entry in batch)
-        within = sum(token_bound(entry.size_bytes) for entry in batch) <= tokens
+        within = sum(limits.token_bound(entry.size_bytes) for entry in batch) <= tokens
         assert len(batch) == 1 or (len(batch) <= inputs and size <= size_bytes and within)
     refused = [index for index, _ in batcher.refused]
     assert sent == sorted(sent)
@@ -117,16 +119,126 @@ def test_two_answers_or_the_expected_one_decide_the_width() -> None:
     assert lonely.width == 32
 
 
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        """The moment, in seconds."""
+        return self.now_s
+
+
+def answer(pace: Pace, clock: Clock, rounds: int, capacity: int = 1000) -> None:
+    """Rounds of answers by a server that works at so many requests together, a second each."""
+    for _ in range(rounds):
+        for _ in range(pace.at_once):
+            clock.now_s += 1.0 / min(pace.at_once, capacity)
+            pace.answered()
+
+
 def test_pace_halves_once_for_each_overload_and_grows_again() -> None:
     """Refusals during one wait count once; answers bring the pace back up to where it began."""
-    pace = Pace(8)
+    clock = Clock()
+    pace = Pace(8, clock=clock)
     pace.refused(60.0)
     pace.refused(30.0)
     assert pace.at_once == 4
-    assert 59.0 < pace.wait_s() <= 60.0
-    for _ in range(100):
-        pace.answered()
+    assert pace.wait_s() == 60.0
+    clock.now_s += 60.0
+    answer(pace, clock, rounds=40)
     assert pace.at_once == 8
+
+
+@pytest.mark.parametrize(("capacity", "found"), [(1000, 64), (1, 16), (30, 32)])
+def test_pace_goes_up_only_where_more_at_once_brings_more(capacity: int, found: int) -> None:
+    """A server that answers one by one is not made to queue; one that bears all is used in full."""
+    clock = Clock()
+    pace = Pace(64, begins_at=16, clock=clock)
+    answer(pace, clock, rounds=8, capacity=capacity)
+    assert pace.at_once == found
+
+
+def run(pace: Pace, clock: Clock, server: Callable[[float], float], seconds: float) -> list[float]:
+    """Moments of accepted requests by a client that waits as the pace says; -moments of refusals.
+
+    *server* gives, for the moment of a request, 0.0 or the wait that it states.
+    """
+    moments = []
+    end_s = clock.now_s + seconds
+    while clock.now_s < end_s:
+        clock.now_s += pace.wait_s()
+        sent_s = pace.sent(100.0)
+        wait_s = server(clock.now_s)
+        clock.now_s += 0.002
+        if wait_s:
+            moments.append(-sent_s)
+            pace.refused(wait_s * 1.1, sent_s=sent_s, tokens=100.0, stated_s=wait_s)
+        else:
+            moments.append(sent_s)
+            pace.answered()
+    return moments
+
+
+def bucket(per_s: float, capacity: float) -> Callable[[float], float]:
+    """A server whose allowance fills up steadily."""
+    level, filled_s = capacity, 1000.0
+
+    def allow(now_s: float) -> float:
+        nonlocal level, filled_s
+        level, filled_s = min(capacity, level + (now_s - filled_s) * per_s), now_s
+        if level >= 1.0:
+            level -= 1.0
+            return 0.0
+        return (1.0 - level) / per_s
+
+    return allow
+
+
+def window(per_s: float, length_s: float) -> Callable[[float], float]:
+    """A server that counts anew in each window of time."""
+    used: Counter[int] = Counter()
+
+    def allow(now_s: float) -> float:
+        number = int(now_s // length_s)
+        used[number] += 1
+        return 0.0 if used[number] <= per_s * length_s else (number + 1) * length_s - now_s
+
+    return allow
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"), [(bucket, 10.0), (bucket, 1.0), (bucket, 100.0), (window, 10.0)]
+)
+@pytest.mark.parametrize("stated", [False, True])
+def test_a_limit_of_rate_is_used_and_hardly_ever_passed(
+    kind: Callable[[float, float], Callable[[float], float]], size: float, *, stated: bool
+) -> None:
+    """Given or learnt, at least 95% of the rate is used after ten seconds, under 2% refused."""
+    clock = Clock()
+    pace = Pace(64, clock=clock, requests_per_minute=600.0 if stated else None)
+    moments = run(pace, clock, kind(10.0, size), 120.0)
+    after = [moment for moment in moments if abs(moment) > 1020.0]
+    refused = sum(moment < 0 for moment in after)
+    assert refused <= 0.02 * len(after)
+    assert len(after) - refused >= 0.95 * 10.0 * 100.0
+    if stated:
+        assert refused == 0
+
+
+def test_refusals_by_chance_are_not_taken_for_a_limit_of_rate() -> None:
+    """One request in thirty refused, whatever the pace, does not slow the client for good."""
+    clock, count = Clock(), 0
+
+    def by_chance(_: float) -> float:
+        nonlocal count
+        count += 1
+        return 0.01 if count % 30 == 0 else 0.0
+
+    pace = Pace(8, clock=clock)
+    run(pace, clock, by_chance, 30.0)
+    assert pace.requests_per_minute is None
 
 
 def test_prompts_of_the_model_stand_before_the_texts(embedding_server: LoopbackServer) -> None:

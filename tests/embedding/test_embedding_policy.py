@@ -142,15 +142,31 @@ def test_slow_batches_are_halved_at_the_second_failure() -> None:
         assert decide(failure, replace(second, size=1)) == Wait(seconds=1.0)
 
 
+TOO_MANY_TOKENS = error(400, "Requested 416735 tokens, max 300000 tokens per request")
+VOYAGE_TOKENS = error(400, "The max allowed tokens per submitted batch is 120000. Yours has 130000")
+TOO_MANY_BYTES = error(413)
+OF_WHOLE_REQUESTS = (TOO_MANY_TOKENS, VOYAGE_TOKENS, TOO_MANY_BYTES)
+
+
+def test_limits_in_tokens_and_bytes_are_learnt_from_refusals() -> None:
+    """Batches are closed earlier from then on, at the stated limit or at half of what was sent."""
+    sent = replace(FIRST, size_bytes=3_000_000)
+    assert decide(TOO_MANY_TOKENS, sent) == Shrink(limit=300_000, counts="tokens")
+    assert decide(VOYAGE_TOKENS, sent) == Shrink(limit=120_000, counts="tokens")
+    assert decide(TOO_MANY_BYTES, sent) == Shrink(limit=1_500_000, counts="bytes")
+    stated = error(413, "Payload Too Large: limit is 2000000 bytes")
+    assert decide(stated, sent) == Shrink(limit=2_000_000, counts="bytes")
+
+
 @pytest.mark.parametrize(
     ("failure", "certain"),
     [
         (error(400, "something is wrong"), False),
         (error(422, "unprocessable"), False),
         (error(400, "maximum context length is 512 tokens"), True),
-        (error(400, "Requested 416735 tokens, max 300000 tokens per request"), True),
+        (TOO_MANY_TOKENS, True),
         (error(400, kind="string_too_long"), True),
-        (error(413), True),
+        (TOO_MANY_BYTES, True),
         (error(403, moderated=True), True),
         (error(400, moderated=True), True),
         (error(500, "input (900 tokens) is too large to process"), True),
@@ -160,7 +176,8 @@ def test_a_refused_batch_is_halved_down_to_the_one_text(
     failure: ServerError, certain: bool
 ) -> None:
     """The bad text is found without waiting, and refused alone with the server's words."""
-    assert decide(failure) == Split()
+    if failure not in OF_WHOLE_REQUESTS:
+        assert decide(failure) == Split()
     decision = decide(failure, replace(FIRST, size=1))
     assert isinstance(decision, Reject)
     assert decision.certain is certain

@@ -1,0 +1,67 @@
+"""Whether a server's base64 can be trusted: tried once, believed on proof."""
+
+from __future__ import annotations
+
+import threading
+from typing import Literal
+
+from ragkit.embedding.failures import BadReply, NoReply, ServerError
+from ragkit.embedding.wire import Reply
+
+__all__ = ["Encoding", "EncodingProof"]
+
+Encoding = Literal["float", "base64"]
+
+
+class EncodingProof:
+    """Which encoding to ask for.
+
+    Base64 is decoded ten times faster than numbers and is half their size, but some servers refuse
+    it, answer it with no vectors, or ignore it. So the first request, a small one, asks for it and
+    goes alone. That it is float32 and little-endian is proven when every vector of the batch has
+    length 1 as decoded: other bytes give other lengths. Models whose vectors are of another length
+    prove nothing, and are asked for numbers for good. What fails is asked again with numbers.
+    """
+
+    def __init__(self) -> None:
+        self._state: Literal["new", "trial", "proven", "refuted"] = "new"
+        self._failures = 0
+        self._lock = threading.Lock()
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether base64 is asked for from now on."""
+        return self._state == "proven"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the first answer is still to come."""
+        return self._state in ("new", "trial")
+
+    def choose(self) -> Encoding:
+        """What to ask for in the next request."""
+        with self._lock:
+            if self._state == "new":
+                self._state = "trial"
+                return "base64"
+            return "base64" if self._state == "proven" else "float"
+
+    def answered(self, asked: Encoding, reply: Reply) -> None:
+        """Learn from an answer that passed all checks."""
+        with self._lock:
+            if self._state == "trial" and asked == "base64":
+                self._state = "proven" if reply.is_base64 and reply.was_unit else "refuted"
+
+    def failed(self, asked: Encoding, failure: ServerError | BadReply | NoReply) -> bool:
+        """Learn from a failure; whether the encoding may be the cause, so that it does not count.
+
+        Failures that pass by themselves put the trial off, once.
+        """
+        with self._lock:
+            if asked != "base64" or self._state != "trial":
+                return False
+            self._failures += 1
+            refused = isinstance(failure, ServerError) and failure.status in (400, 415, 422)
+            refused |= isinstance(failure, BadReply) and not failure.is_page
+            self._state = "refuted" if refused or self._failures > 1 else "new"
+            return refused

@@ -1,0 +1,120 @@
+"""How much a server permits in a second: given, stated by it, or learnt from its refusals."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+__all__ = ["Rate"]
+
+# Below what was measured, so that the measurement's error does not bring the next refusal.
+_SHARE: Final = 0.98
+# From there it creeps up, by this part in a second: the limit may be higher by now.
+_CREEP_PER_S: Final = 0.002
+# What sleeping threads and a busy machine delay may be caught up with, and no more.
+_SLACK_S: Final = 0.1
+_LONGEST_MEASURE_S: Final = 120.0
+# A measured rate that had to be lowered so far was none: refusals came at any rate.
+_DOUBTFUL: Final = 0.7
+
+
+class Rate:
+    """A limit on requests or on tokens. Not safe for threads: its owner locks.
+
+    What is sent is spread evenly. Servers that count by the minute and those whose allowance fills
+    up steadily both permit that, and bursts are what the second kind refuses.
+
+    The rate is learnt so: at a refusal with "wait so long", the allowance is empty, and it is again
+    at the next one. What was accepted in between, over the time in between, is the rate, whichever
+    way the server counts.
+
+    Args:
+        per_minute: The rate, where it is known; None learns it.
+        now_s: The monotonic clock.
+    """
+
+    def __init__(self, per_minute: float | None, now_s: float) -> None:
+        self._given = per_minute is not None
+        self.per_s = None if per_minute is None else per_minute / 60.0 * 0.995
+        self._next_s = now_s
+        self._accepted = 0.0
+        self._crept_s = now_s
+        self._began_s = now_s
+        self._first_per_s: float | None = None
+        # (when the allowance was empty, accepted until then)
+        self._empty: deque[tuple[float, float]] = deque(maxlen=64)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the user or the server's headers told it, so that it is not to be learnt."""
+        return self._given
+
+    def state(self, per_minute: float) -> None:
+        """Take the server's word for it."""
+        self._given = True
+        self.per_s = per_minute / 60.0 * 0.995
+
+    def wait_s(self, now_s: float) -> float:
+        """How long until the next may be sent; 0 for at once."""
+        return 0.0 if self.per_s is None else max(0.0, self._next_s - now_s)
+
+    def sent(self, amount: float, now_s: float) -> None:
+        """So much is on its way."""
+        self._accepted += amount
+        if self.per_s is None:
+            return
+        if not self._given:
+            self.per_s *= 1.0 + _CREEP_PER_S * min(1.0, now_s - self._crept_s)
+            self._crept_s = now_s
+        self._next_s = max(self._next_s, now_s - _SLACK_S) + amount / self.per_s
+
+    def corrected(self, amount: float) -> None:
+        """What was sent turned out to be more, or less, by so much."""
+        self._accepted += amount
+        if self.per_s is not None:
+            self._next_s += amount / self.per_s
+
+    def refused(self, amount: float, free_at_s: float, *, is_first: bool, learns: bool) -> None:
+        """A request of that amount was refused; the server takes the next at *free_at_s*.
+
+        Args:
+            amount: As it was sent.
+            free_at_s: On the monotonic clock.
+            is_first: Whether it is the first of those that were on their way together.
+            learns: Whether refusals are so many that a limit of rate must be the cause.
+        """
+        self._accepted -= amount
+        if self._given:
+            return
+        measured = self._measured(free_at_s)
+        if is_first or not self._empty:
+            self._empty.append((free_at_s, self._accepted))
+        else:
+            self._empty[-1] = (max(free_at_s, self._empty[-1][0]), self._accepted)
+        if measured is not None and (learns or self.per_s is not None):
+            self._learn(measured, free_at_s)
+
+    def forget(self) -> None:
+        """What was learnt does not hold."""
+        if not self._given:
+            self.per_s = self._first_per_s = None
+            self._empty.clear()
+
+    def _learn(self, measured: float, free_at_s: float) -> None:
+        self.per_s = measured * _SHARE
+        self._next_s = free_at_s
+        if self._first_per_s is None and len(self._empty) > 8:
+            self._first_per_s = measured
+        elif self._first_per_s is not None and measured < self._first_per_s * _DOUBTFUL:
+            self.forget()
+
+    def _measured(self, free_at_s: float) -> float | None:
+        """Accepted per second since the allowance was empty long enough ago."""
+        while len(self._empty) > 1 and free_at_s - self._empty[0][0] > _LONGEST_MEASURE_S:
+            self._empty.popleft()
+        # The allowance that a run starts with is counted only until there is something better.
+        since_s, before = self._empty[0] if self._empty else (self._began_s, 0.0)
+        accepted, elapsed_s = self._accepted - before, free_at_s - since_s
+        if accepted <= 0 or elapsed_s <= 0:
+            return None
+        return accepted / elapsed_s

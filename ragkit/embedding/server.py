@@ -1,0 +1,110 @@
+"""A server as all streams of an embedder see it: how to ask it, and what is learnt about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ragkit.embedding.batches import BatchLimits
+from ragkit.embedding.encoding import EncodingProof
+from ragkit.embedding.jobs import Job
+from ragkit.embedding.pace import Pace
+from ragkit.embedding.policy import Failure, Policy
+from ragkit.embedding.transport import RawReply, Transport
+from ragkit.embedding.width import WidthElection
+from ragkit.embedding.wire import Reply, RequestForm, build_request, parse_reply
+
+__all__ = ["Outcome", "Server", "ask"]
+
+Outcome = Reply | Failure
+# A limit so low that each request should carry more than servers usually get.
+_FEW_PER_MINUTE = 120.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Server:
+    """A server, and what is learnt about it; shared by all streams of an embedder.
+
+    Attributes:
+        transport: Connections.
+        policy: What to do about failures.
+        pace: When to send, and how much at once.
+        limits: When a batch is full.
+        election: Decides the width that all answers must have.
+        dimensions: Width that was asked for.
+        sends_dimensions: Whether requests name it; servers refuse it for models of one width.
+        encoding: Decides whether vectors are asked for as base64.
+    """
+
+    transport: Transport
+    policy: Policy
+    pace: Pace
+    limits: BatchLimits
+    election: WidthElection
+    dimensions: int | None = None
+    sends_dimensions: bool = True
+    encoding: EncodingProof = field(default_factory=EncodingProof)
+
+    @property
+    def width(self) -> int | None:
+        """Numbers in a vector, once that is known."""
+        return self.election.width
+
+    @property
+    def at_once(self) -> int:
+        """Most requests in flight now: one until the first answer."""
+        return 1 if self.encoding.is_open else self.pace.at_once
+
+    def prepare(self, job: Job, form: RequestForm) -> RequestForm:
+        """The form of a batch's next request; the batch remembers how it was asked."""
+        job.dimensions_sent = self.dimensions is not None and self.sends_dimensions
+        job.encoding = "float" if job.asks_numbers else self.encoding.choose()
+        job.tokens_expected = self.limits.expected_tokens(job.size_bytes)
+        job.sent_s = self.pace.sent(job.tokens_expected)
+        return replace(
+            form,
+            dimensions=self.dimensions if job.dimensions_sent else None,
+            encoding_format=job.encoding,
+        )
+
+    def learn(self, job: Job, reply: Reply, *, full: bool) -> None:
+        """What an answer tells: that the server bears more, and how it counts tokens.
+
+        Args:
+            job: Its batch.
+            reply: Every check passed.
+            full: Whether as many requests were in flight as may be.
+        """
+        billed = 0.0 if reply.tokens is None else reply.tokens - job.tokens_expected
+        self.pace.answered(amount=job.size_bytes, full=full, tokens=billed)
+        self.pace.told(reply.headers)
+        self.encoding.answered(job.encoding, reply)
+        self.limits.learn(reply.tokens, job.size_bytes)
+        permitted = self.pace.requests_per_minute
+        if permitted is not None and permitted <= _FEW_PER_MINUTE:
+            self.limits.grow(len(job.entries))
+
+
+def ask(
+    transport: Transport, texts: Sequence[str], form: RequestForm, width: int | None
+) -> Outcome:
+    """Send one request and read its reply. Never raises.
+
+    Args:
+        transport: Where to.
+        texts: What is to be embedded.
+        form: The rest of the request.
+        width: Width that every vector must have; None takes the width of the first.
+    """
+    answer = transport.post("/embeddings", build_request(texts, form), expected=len(texts))
+    if not isinstance(answer, RawReply):
+        return answer
+    outcome = _read(answer, len(texts), width)
+    if isinstance(outcome, Reply):
+        return outcome
+    # What is wrong with a reply is quoted, so that the key must not stand in it.
+    return _read(transport.masked(answer), len(texts), width)
+
+
+def _read(answer: RawReply, expected: int, width: int | None) -> Outcome:
+    return parse_reply(answer.status, answer.headers, answer.body, expected=expected, width=width)
