@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ragkit.embedding.local import LocalEmbedder
     from ragkit.embedding.openrouter import OpenRouterEmbedder
     from ragkit.errors import RagkitError
+    from ragkit.evaluation.querysets import Question
+    from ragkit.evaluation.results import Comparison, Evaluation, compare
     from ragkit.indexing.vectors import VectorIndex
     from ragkit.reading import read
     from ragkit.records import (
@@ -32,11 +34,14 @@ if TYPE_CHECKING:
         CollectionStatus,
         Context,
         Document,
+        Explanation,
         Hit,
         Passage,
         SyncPlan,
         SyncReport,
     )
+    from ragkit.retrieval.absence import WhyNot
+    from ragkit.retrieval.quotes import QuoteCheck
     from ragkit.retrieval.retriever import Retriever
 
 __all__ = [
@@ -45,18 +50,25 @@ __all__ = [
     "Citation",
     "Collection",
     "CollectionStatus",
+    "Comparison",
     "Context",
     "Document",
+    "Evaluation",
+    "Explanation",
     "Hit",
     "LocalEmbedder",
     "OpenRouterEmbedder",
     "Passage",
+    "Question",
+    "QuoteCheck",
     "RagkitError",
     "Retriever",
     "Settings",
     "SyncPlan",
     "SyncReport",
     "VectorIndex",
+    "WhyNot",
+    "compare",
     "errors",
     "open",
     "read",
@@ -69,12 +81,18 @@ _HOMES = {
     "AsyncCollection": "ragkit.collection.asynchronous",
     "Chunker": "ragkit.chunking",
     "Collection": "ragkit.collection.collection",
+    "Comparison": "ragkit.evaluation.results",
+    "Evaluation": "ragkit.evaluation.results",
     "LocalEmbedder": "ragkit.embedding.local",
     "OpenRouterEmbedder": "ragkit.embedding.openrouter",
+    "Question": "ragkit.evaluation.querysets",
+    "QuoteCheck": "ragkit.retrieval.quotes",
     "RagkitError": "ragkit.errors",
     "Retriever": "ragkit.retrieval.retriever",
     "Settings": "ragkit.config",
     "VectorIndex": "ragkit.indexing.vectors",
+    "WhyNot": "ragkit.retrieval.absence",
+    "compare": "ragkit.evaluation.results",
     "open": "ragkit.collection.opening",
     "read": "ragkit.reading",
 }

@@ -18,12 +18,14 @@ __all__ = [
     "Context",
     "Document",
     "DocumentSpending",
+    "Explanation",
     "Hit",
     "Image",
     "JsonValue",
     "Metadata",
     "ModelSpending",
     "Passage",
+    "ScorePart",
     "Section",
     "SyncPlan",
     "SyncReport",
@@ -148,6 +150,53 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScorePart:
+    """What one list said of a hit, and what that came to.
+
+    Attributes:
+        name: ``semantic`` or ``lexical``.
+        score: Cosine or BM25; None where the list does not have the passage.
+        rank: In that list; None below the depth to which it was read.
+        lowest: What scales to 0: the lowest score of any passage; 0 for words.
+        highest: What scales to 1: the highest score of any passage, whatever the filter.
+        scaled: 0 to 1, or the score itself where one list alone decides.
+        weight: Of this list.
+    """
+
+    name: str
+    score: float | None
+    rank: int | None
+    lowest: float
+    highest: float
+    scaled: float
+    weight: float
+
+    @property
+    def share(self) -> float:
+        """What it adds to the hit's score."""
+        return self.weight * self.scaled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a hit stands where it stands.
+
+    Attributes:
+        parts: One for each list that counted; their shares add up to the hit's score.
+        matched: Words of the query that the passage, its headings or its path have, as typed.
+        missing: Words of the query that none of them has.
+        common: Words of the query that are too common to count.
+        where: The conditions that it fulfils.
+    """
+
+    parts: tuple[ScorePart, ...]
+    matched: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    common: tuple[str, ...] = ()
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A passage that answers a query.
 
@@ -159,6 +208,7 @@ class Hit:
         scores: What each list said: ``semantic`` (cosine), ``lexical`` (BM25), ``rerank``, and the
             rank in each as ``semantic_rank`` and so on. A list that did not see it is absent.
         title: The document's stated title.
+        explanation: Why it stands there, if that was asked for.
     """
 
     passage: Passage
@@ -167,6 +217,7 @@ class Hit:
     relevance: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     title: str | None = None
+    explanation: Explanation | None = None
 
     @property
     def text(self) -> str:

@@ -116,14 +116,21 @@ def test_the_python_blocks_run_in_order(place: Path, environment: Mapping[str, s
     lines = done.stdout.splitlines()
     assert lines[0].startswith("37 documents, ")
     assert lines[0].endswith(" passages, 0 dollars")
+    quoted, cited, missing, _, measured, missed = lines[-8:-2]
+    assert "-> runbooks/valve-does-not-close.md " in quoted
+    assert cited.startswith("[1] -> runbooks/valve-does-not-close.md ")
+    assert missing == "stay calm -> not found in the documents None"
+    recall, verdict = measured.split(" ", 1)
+    assert (float(recall) > 0.9, verdict) == (True, "better")
+    assert missed.endswith(" questions missed by ten hits")
     animals = {re.sub(r"^\d\.\d\d  ", "", line) for line in lines[-2:]}
     assert animals == {"The cat sat on the mat.", "Dogs are loyal companions."}
 
 
 def test_every_option_that_is_named_exists(environment: Mapping[str, str], place: Path) -> None:
     """Options in the table of commands stand in the help of their command."""
-    rows = re.findall(r"^\| `ragkit (\w+)[^`]*` \| (.*) \|$", README, re.MULTILINE)
-    assert len(rows) == 8
+    rows = re.findall(r"^\| `ragkit ([\w-]+)[^`]*` \| (.*) \|$", README, re.MULTILINE)
+    assert len(rows) == 10
     for command, text in rows:
         shown = run(f"ragkit {command} --help", place, environment)
         for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text):

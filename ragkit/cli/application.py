@@ -19,7 +19,18 @@ __all__ = ["application", "exit_code_of", "run"]
 DONE, FAILED, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 4, 130
 
 # In the order of a first meeting, which the help keeps.
-_COMMANDS = ("index", "search", "context", "eval", "status", "models", "doctor", "read", "chunk")
+_COMMANDS = (
+    "index",
+    "search",
+    "context",
+    "why-not",
+    "eval",
+    "status",
+    "models",
+    "doctor",
+    "read",
+    "chunk",
+)
 
 
 class _Commands(click.Group):

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ragkit.cli.looks import Looks, Span, inline, marked, printable, shortened, wrap
-from ragkit.records import Hit
+from ragkit.records import Explanation, Hit, ScorePart
 from ragkit.retrieval.snippets import matched_spans
 
-__all__ = ["hit_lines", "hits_text"]
+__all__ = ["explanation_lines", "hit_lines", "hits_text"]
 
 _INDENT = "    "
 # A screen of 10 hits stays readable; the rest of a passage is one --json or one click away.
@@ -43,7 +43,40 @@ def hit_lines(hit: Hit, query: str, roots: Mapping[str, str], looks: Looks) -> l
         f"{first}  {looks.bold(title)}" if title else first,
         _INDENT + _place(hit, roots, looks),
     ]
-    return lines + [_INDENT + line if line else "" for line in _text_lines(hit.text, query, looks)]
+    lines += [_INDENT + line if line else "" for line in _text_lines(hit.text, query, looks)]
+    if hit.explanation is not None:
+        lines += [_INDENT + looks.dim(line) for line in explanation_lines(hit, hit.explanation)]
+    return lines
+
+
+def explanation_lines(hit: Hit, explanation: Explanation) -> list[str]:
+    """What the score is made of, which words matched, and which conditions were met."""
+    parts = " + ".join(_part_text(part) for part in explanation.parts)
+    lines = [f"why: {parts} = {hit.score:.3f}"]
+    kinds = (
+        ("words in it", explanation.matched),
+        ("not in it", explanation.missing),
+        ("too common to count", explanation.common),
+    )
+    said = [f"{name}: {inline(', '.join(words))}" for name, words in kinds if words]
+    if said:
+        lines.append("     " + "; ".join(said))
+    if explanation.where:
+        met = " and ".join(f"{key}={glob}" for key, glob in explanation.where.items())
+        lines.append(f"     fulfils {inline(met)}")
+    return lines
+
+
+def _part_text(part: ScorePart) -> str:
+    if part.score is None:
+        return f"{part.name} 0 (not in that list)"
+    rank = "" if part.rank is None else f", rank {part.rank:,}"
+    if part.weight == 1.0 and part.scaled == part.score:
+        return f"{part.name} {part.score:.3f}{rank}".replace(", rank", " at rank")
+    return (
+        f"{part.weight:g} x {part.scaled:.3f} {part.name}"
+        f" ({part.score:.3f} of {part.lowest:.3f} to {part.highest:.3f}{rank})"
+    )
 
 
 def _headings(hit: Hit, looks: Looks) -> str:

@@ -27,8 +27,12 @@ from ragkit.records import (
 )
 
 if TYPE_CHECKING:
+    from ragkit.evaluation.querysets import Question
+    from ragkit.evaluation.results import Evaluation
     from ragkit.models.fingerprint import Fingerprint
+    from ragkit.retrieval.absence import WhyNot
     from ragkit.retrieval.excerpts import Format
+    from ragkit.retrieval.quotes import QuoteCheck
     from ragkit.retrieval.retriever import Mode
     from ragkit.sync.progress import ProgressListener
 
@@ -223,6 +227,41 @@ class AsyncCollection:
                 format=format,
             )
         )
+
+    async def evaluate(
+        self,
+        queries: StrPath | Sequence[Question],
+        *,
+        k: int | Sequence[int] = (1, 3, 5, 10),
+        mode: Mode = "hybrid",
+    ) -> Evaluation:
+        """As ``Collection.evaluate``."""
+        evaluate = partial(self.collection.evaluate, queries, k=k, mode=mode)
+        return await asyncio.to_thread(evaluate)
+
+    async def verify_quotes(
+        self, answer: str, *, context: Context | None = None
+    ) -> list[QuoteCheck]:
+        """As ``Collection.verify_quotes``."""
+        verify = partial(self.collection.verify_quotes, answer, context=context)
+        return await asyncio.to_thread(verify)
+
+    async def why_not(
+        self,
+        source: str,
+        query: str,
+        where: Mapping[str, str] | None = None,
+        *,
+        k: int = 10,
+        mode: Mode = "hybrid",
+    ) -> WhyNot:
+        """As ``Collection.why_not``."""
+        ask = partial(self.collection.why_not, source, query, where, k=k, mode=mode)
+        return await asyncio.to_thread(ask)
+
+    async def draft_questions(self, number: int) -> list[Question]:
+        """As ``Collection.draft_questions``."""
+        return await asyncio.to_thread(self.collection.draft_questions, number)
 
     async def documents(self) -> list[Document]:
         """As ``Collection.documents``."""

@@ -6,13 +6,13 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ragkit.collection.arguments import StrPath, dollars_of, options_of, paths_of
+from ragkit.collection.instruments import Instruments
 from ragkit.collection.models import (
     check_model,
     fingerprint_of,
@@ -21,6 +21,7 @@ from ragkit.collection.models import (
     stored_settings,
 )
 from ragkit.collection.parts import Generations, Parts
+from ragkit.collection.status import status_of
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionError, CollectionLocked
@@ -41,8 +42,6 @@ from ragkit.storage.store import Store
 from ragkit.sync.pricing import Pricer
 
 if TYPE_CHECKING:
-    from ragkit.evaluation.querysets import Question
-    from ragkit.evaluation.results import Evaluation
     from ragkit.models.fingerprint import Fingerprint
     from ragkit.retrieval.excerpts import Format
     from ragkit.retrieval.retriever import Mode, Retriever
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["Collection", "StrPath"]
 
 
-class Collection:
+class Collection(Instruments):
     """Made by ``ragkit.open``. Thread-safe; other processes may read and write beside it."""
 
     def __init__(
@@ -300,60 +299,12 @@ class Collection:
     def status(self) -> CollectionStatus:
         """What the collection holds."""
         with self._store.snapshot() as snapshot:
-            return CollectionStatus(
-                collection=str(self.path),
-                model=self.model,
-                dimensions=snapshot.setting("width", 0) or None,
-                roots={root.name: str(self._store.place_of(root)) for root in snapshot.roots()},
-                documents=snapshot.count("documents"),
-                passages=snapshot.count("passages"),
-                vectors=snapshot.count("vectors"),
-                bytes=self._store.size_bytes(),
-                generation=snapshot.generation,
-                measured_recall=1.0,
-                spent_usd=sum((Decimal(row[3]) for row in snapshot.spent()), Decimal(0)),
-                failed=_reasons(snapshot, "failed"),
-                skipped=_reasons(snapshot, "skipped"),
-                spent=tuple(snapshot.spent_by_model()),
-            )
+            return status_of(snapshot, self._store, self.model)
 
     def spending(self) -> list[DocumentSpending]:
         """What each document cost in each sync, in the order (run, root, source)."""
         with self._store.snapshot() as snapshot:
             return snapshot.spent_by_document()
-
-    # --- measure
-
-    def evaluate(
-        self,
-        queries: StrPath | Sequence[Question],
-        *,
-        k: int | Sequence[int] = (1, 3, 5, 10),
-        mode: Mode = "hybrid",
-    ) -> Evaluation:
-        """How well the collection answers a query set.
-
-        Args:
-            queries: A JSONL file, or questions.
-            k: Numbers of hits that recall is measured at.
-            mode: As for ``search``.
-
-        Raises:
-            PathNotFound: There is no such file.
-            InvalidArgument: A line of it is no question, or there is none.
-        """
-        from ragkit.evaluation.evaluate import evaluate  # noqa: PLC0415 - loads tiktoken
-
-        with self._retrieving() as (retriever, snapshot):
-            found = evaluate(queries, retriever=retriever, store=snapshot, k=k, mode=mode)
-        return replace(found, collection=str(self.path), model=self.model)
-
-    def draft_questions(self, number: int) -> list[Question]:
-        """At most that many questions from its documents, made without a model; to be edited."""
-        from ragkit.evaluation.drafts import draft_questions  # noqa: PLC0415
-
-        with self._store.snapshot() as snapshot:
-            return draft_questions(snapshot.documents(), number)
 
     # --- inside
 
@@ -395,7 +346,3 @@ class Collection:
         with self._store.snapshot() as snapshot:
             listed = self._pricer.listed(snapshot)
         return make_embedder(self._settings, max_cost_usd, listed)
-
-
-def _reasons(snapshot: Snapshot, kind: str) -> tuple[tuple[str, str], ...]:
-    return tuple((problem.source, problem.reason) for problem in snapshot.problems([kind]))

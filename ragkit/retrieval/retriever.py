@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ from ragkit.embedding.seam import Embedder, FloatVector, embed_all
 from ragkit.errors import InvalidArgument
 from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
 from ragkit.records import Hit
+from ragkit.retrieval.explaining import Scale, explained
 from ragkit.retrieval.fusion import combine
 from ragkit.storage.seam import PassageStore, StoredPassage
 
@@ -35,13 +37,29 @@ class _Candidates:
         ids: Best first.
         scores: What the order goes by.
         details: ``Hit.scores`` of the i-th.
+        scales: How the score of each list counts.
         complete: Whether there is nothing below.
     """
 
     ids: IdArray
     scores: npt.NDArray[np.floating]
     details: Callable[[int], dict[str, float]]
+    scales: tuple[Scale, ...]
     complete: bool
+
+
+# To a depth of each list.
+_Read = Callable[[int], _Candidates]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One query, as far as it matters after the lists are read."""
+
+    query: str
+    k: int
+    where: Mapping[str, str] | None
+    explain: bool
 
 
 class Retriever:
@@ -75,6 +93,11 @@ class Retriever:
         self._words = words
         self._semantic_weight = semantic_weight
 
+    @property
+    def words(self) -> WordRanker:
+        """What it ranks words by."""
+        return self._words
+
     def search(
         self,
         query: str,
@@ -101,7 +124,7 @@ class Retriever:
             rerank: Not available in this version.
             min_relevance: Not available in this version.
             exact: Search is exact with or without it in this version.
-            explain: Not available in this version; ``Hit.scores`` has each list's score and rank.
+            explain: Give each hit an ``Explanation``.
 
         Raises:
             InvalidArgument: A value that no search could use.
@@ -140,84 +163,147 @@ class Retriever:
         _check_k(k)
         _check_mode(mode)
         _check_where(where)
-        _check_available(rerank=rerank, min_relevance=min_relevance, explain=explain)
+        _check_available(rerank=rerank, min_relevance=min_relevance)
         among = self._store.matching(where) if where else None
         if not queries or (among is not None and not len(among)):
             return [[] for _ in queries]
-        if mode == "lexical":
-            return [self._by_words(query, k, among) for query in queries]
-        vectors = embed_all(self._embedder, queries, "query")
-        if mode == "semantic":
-            return [self._by_vector(vector, k, among) for vector in vectors]
         return [
-            self._by_both(query, vector, k, among)
-            for query, vector in zip(queries, vectors, strict=True)
+            self._best(
+                read, _Asked(query=query, k=k, where=where, explain=explain), _depth(mode, k)
+            )
+            for query, read in zip(queries, self._readers(queries, mode, among), strict=True)
         ]
 
-    def _by_words(self, query: str, k: int, among: IdArray | None) -> list[Hit]:
-        def read(depth: int) -> _Candidates:
-            ranking = self._words.rank(query, depth, among=among)
-            return _single(ranking, "lexical", depth)
+    def standing(
+        self,
+        query: str,
+        ids: IdArray,
+        *,
+        mode: Mode = "hybrid",
+        where: Mapping[str, str] | None = None,
+    ) -> Hit | None:
+        """The best of given passages, explained, with the rank that a search without end gives it.
 
-        return self._best(read, k, depth=k)
+        Costs as much as reading both lists that far.
 
-    def _by_vector(self, vector: FloatVector, k: int, among: IdArray | None) -> list[Hit]:
-        def read(depth: int) -> _Candidates:
-            ranking = self._vectors.rank(vector, depth, among=among)
-            return _single(ranking, "semantic", depth)
+        Args:
+            query: What is asked.
+            ids: Passages that the store has.
+            mode: As for ``search``.
+            where: As for ``search``.
 
-        return self._best(read, k, depth=k)
+        Returns:
+            None when the search would never return one of them.
+        """
+        _check_queries([query])
+        among = self._store.matching(where) if where else None
+        if among is not None and not len(among):
+            return None
+        (read,) = self._readers([query], mode, among)
+        depth = FIRST_DEPTH
+        while True:
+            candidates = read(depth)
+            places = np.flatnonzero(np.isin(candidates.ids, ids))
+            if len(places):
+                place = int(places[0])
+                before = candidates.ids[:place].tolist()
+                ahead = sum(
+                    len(self._store.passages(before[start : start + FIRST_DEPTH]))
+                    for start in range(0, place, FIRST_DEPTH)
+                )
+                best = int(candidates.ids[place])
+                stored = self._store.passages([best])[best]
+                asked = _Asked(query=query, k=1, where=where, explain=True)
+                return self._hit(candidates, asked, ahead + 1, place, stored)
+            if candidates.complete:
+                return None
+            depth *= DEEPER
 
-    def _by_both(self, query: str, vector: FloatVector, k: int, among: IdArray | None) -> list[Hit]:
-        def read(depth: int) -> _Candidates:
-            semantic = self._vectors.rank(vector, depth, among=among)
-            lexical = self._words.rank(query, depth, among=among)
-            combined = combine(
-                semantic,
-                lexical,
-                depth=depth,
-                semantic_scores=lambda ids: self._vectors.scores(vector, ids),
-                lexical_scores=lambda ids: self._words.scores(query, ids),
-                semantic_weight=self._semantic_weight,
-            )
-            ranks = {"semantic_rank": _ranks(semantic), "lexical_rank": _ranks(lexical)}
+    def _readers(
+        self, queries: Sequence[str], mode: Mode, among: IdArray | None
+    ) -> Iterator[_Read]:
+        """How each query reads its lists; all are embedded at once."""
+        if mode == "lexical":
+            yield from (partial(self._by_words, query, among) for query in queries)
+            return
+        vectors = embed_all(self._embedder, queries, "query")
+        for query, vector in zip(queries, vectors, strict=True):
+            if mode == "semantic":
+                yield partial(self._by_vector, vector, among)
+            else:
+                yield partial(self._by_both, query, vector, among)
 
-            def details(index: int) -> dict[str, float]:
-                said: dict[str, float] = {}
-                if not np.isnan(combined.semantic[index]):
-                    said["semantic"] = float(combined.semantic[index])
-                if combined.lexical[index] > 0:
-                    said["lexical"] = float(combined.lexical[index])
-                passage_id = int(combined.ids[index])
-                said.update({name: r[passage_id] for name, r in ranks.items() if passage_id in r})
-                return said
+    def _by_words(self, query: str, among: IdArray | None, depth: int) -> _Candidates:
+        return _single(self._words.rank(query, depth, among=among), "lexical", depth)
 
-            return _Candidates(
-                ids=combined.ids[: combined.settled],
-                scores=combined.scores[: combined.settled],
-                details=details,
-                complete=len(semantic.ids) < depth and len(lexical.ids) < depth,
-            )
+    def _by_vector(self, vector: FloatVector, among: IdArray | None, depth: int) -> _Candidates:
+        return _single(self._vectors.rank(vector, depth, among=among), "semantic", depth)
 
-        return self._best(read, k, depth=max(FIRST_DEPTH, FIRST_DEPTH_PER_HIT * k))
+    def _by_both(
+        self, query: str, vector: FloatVector, among: IdArray | None, depth: int
+    ) -> _Candidates:
+        semantic = self._vectors.rank(vector, depth, among=among)
+        lexical = self._words.rank(query, depth, among=among)
+        combined = combine(
+            semantic,
+            lexical,
+            depth=depth,
+            semantic_scores=lambda ids: self._vectors.scores(vector, ids),
+            lexical_scores=lambda ids: self._words.scores(query, ids),
+            semantic_weight=self._semantic_weight,
+        )
+        ranks = {"semantic_rank": _ranks(semantic), "lexical_rank": _ranks(lexical)}
 
-    def _best(self, read: Callable[[int], _Candidates], k: int, depth: int) -> list[Hit]:
+        def details(index: int) -> dict[str, float]:
+            said: dict[str, float] = {}
+            if not np.isnan(combined.semantic[index]):
+                said["semantic"] = float(combined.semantic[index])
+            if combined.lexical[index] > 0:
+                said["lexical"] = float(combined.lexical[index])
+            passage_id = int(combined.ids[index])
+            said.update({name: r[passage_id] for name, r in ranks.items() if passage_id in r})
+            return said
+
+        weight = self._semantic_weight
+        return _Candidates(
+            ids=combined.ids[: combined.settled],
+            scores=combined.scores[: combined.settled],
+            details=details,
+            scales=(
+                _scale(semantic, "semantic", semantic.lowest, weight),
+                _scale(lexical, "lexical", 0.0, 1.0 - weight),
+            ),
+            complete=len(semantic.ids) < depth and len(lexical.ids) < depth,
+        )
+
+    def _best(self, read: _Read, asked: _Asked, depth: int) -> list[Hit]:
         """The first k candidates that are alive, reading deeper until there are as many."""
         while True:
             candidates = read(depth)
-            alive = self._alive(candidates.ids, k)
-            if len(alive) >= k or candidates.complete:
+            alive = self._alive(candidates.ids, asked.k)
+            if len(alive) >= asked.k or candidates.complete:
                 return [
-                    Hit(
-                        passage=stored.passage,
-                        rank=rank,
-                        score=float(candidates.scores[index]),
-                        scores=candidates.details(index),
-                        title=stored.title,
-                    )
+                    self._hit(candidates, asked, rank, index, stored)
                     for rank, (index, stored) in enumerate(alive, 1)
                 ]
             depth *= DEEPER
+
+    def _hit(
+        self, candidates: _Candidates, asked: _Asked, rank: int, index: int, stored: StoredPassage
+    ) -> Hit:
+        hit = Hit(
+            passage=stored.passage,
+            rank=rank,
+            score=float(candidates.scores[index]),
+            scores=candidates.details(index),
+            title=stored.title,
+        )
+        if not asked.explain:
+            return hit
+        explanation = explained(
+            hit, stored, query=asked.query, scales=candidates.scales, where=asked.where
+        )
+        return replace(hit, explanation=explanation)
 
     def _alive(self, ids: IdArray, k: int) -> list[tuple[int, StoredPassage]]:
         """(position, passage) of the first k ids that the store's generation has."""
@@ -237,8 +323,17 @@ def _single(ranking: Ranking, name: str, depth: int) -> _Candidates:
         ids=ranking.ids,
         scores=ranking.scores,
         details=lambda index: {name: float(ranking.scores[index]), f"{name}_rank": index + 1},
+        scales=(replace(_scale(ranking, name, ranking.lowest, 1.0), is_alone=True),),
         complete=len(ranking.ids) < depth,
     )
+
+
+def _scale(ranking: Ranking, name: str, lowest: float, weight: float) -> Scale:
+    return Scale(name=name, lowest=lowest, highest=ranking.highest, weight=weight)
+
+
+def _depth(mode: Mode, k: int) -> int:
+    return max(FIRST_DEPTH, FIRST_DEPTH_PER_HIT * k) if mode == "hybrid" else k
 
 
 def _ranks(ranking: Ranking) -> dict[int, int]:
@@ -282,11 +377,10 @@ def _check_where(where: object) -> None:
             )
 
 
-def _check_available(*, rerank: str | None, min_relevance: float | None, explain: bool) -> None:
+def _check_available(*, rerank: str | None, min_relevance: float | None) -> None:
     for name, asked in (
         ("rerank", rerank is not None),
         ("min_relevance", min_relevance is not None),
-        ("explain", explain),
     ):
         if asked:
             raise InvalidArgument(f"{name} is not available in this version: leave it out")

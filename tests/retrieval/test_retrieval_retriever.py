@@ -223,7 +223,6 @@ def test_an_empty_collection_answers_with_nothing() -> None:
         ({"where": {"source": 3}}, "name and a glob"),
         ({"rerank": "some/model"}, "rerank is not available"),
         ({"min_relevance": 0.0}, "min_relevance is not available"),
-        ({"explain": True}, "explain is not available"),
     ],
 )
 def test_what_no_search_could_use_is_refused(arguments: dict[str, object], message: str) -> None:

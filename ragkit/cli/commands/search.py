@@ -36,6 +36,7 @@ class SearchOptions:
     mode: Mode = "hybrid"
     where: tuple[str, ...] = ()
     exact: bool = False
+    explain: bool = False
     as_json: bool = False
 
 
@@ -52,6 +53,11 @@ def command() -> click.Command:
             mode_option(),
             where_option(),
             click.Option(["--exact"], is_flag=True, help="Exact search, whatever it costs."),
+            click.Option(
+                ["--explain"],
+                is_flag=True,
+                help="Show each list's score and rank, and which words matched.",
+            ),
             json_option(),
         ],
         about="Find the passages that answer QUERY.\n\nAs QUERY, - reads stdin.",
@@ -59,6 +65,7 @@ def command() -> click.Command:
             'ragkit search "how are keys rotated?"',
             'ragkit search E1042 --mode lexical --where "source=runbooks/*"',
             'ragkit search "battery life" -k 3 --json',
+            'ragkit search "battery life" --explain',
         ],
     )
 
@@ -74,7 +81,12 @@ def run(options: SearchOptions) -> int:
     with open_collection(directory, create=False, read_only=True) as collection:
         started_s = time.perf_counter()
         hits = collection.search(
-            query, k=options.k, mode=options.mode, where=where or None, exact=options.exact
+            query,
+            k=options.k,
+            mode=options.mode,
+            where=where or None,
+            exact=options.exact,
+            explain=options.explain,
         )
         seconds = time.perf_counter() - started_s
         if options.as_json:
@@ -98,9 +110,9 @@ def run(options: SearchOptions) -> int:
 
 
 def hit_json(hit: Hit) -> dict[str, object]:
-    """A hit as the JSON of ``search`` has it."""
+    """A hit as the JSON of ``search`` has it; its explanation only where that was asked for."""
     passage = hit.passage
-    return {
+    fields: dict[str, object] = {
         "rank": hit.rank,
         "score": hit.score,
         "relevance": hit.relevance,
@@ -116,3 +128,4 @@ def hit_json(hit: Hit) -> dict[str, object]:
         "text": passage.text,
         "metadata": passage.metadata,
     }
+    return fields if hit.explanation is None else {**fields, "explanation": hit.explanation}

@@ -1,0 +1,101 @@
+"""What a collection says of its own answers: how good they are, whether they hold, and why."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragkit.collection.arguments import StrPath
+from ragkit.storage.store import Store
+
+if TYPE_CHECKING:
+    from ragkit.evaluation.querysets import Question
+    from ragkit.evaluation.results import Evaluation
+    from ragkit.records import Context
+    from ragkit.retrieval.absence import WhyNot
+    from ragkit.retrieval.quotes import QuoteCheck
+    from ragkit.retrieval.retriever import Mode, Retriever
+    from ragkit.storage.snapshot import Snapshot
+
+__all__ = ["Instruments"]
+
+
+class Instruments(ABC):
+    """The part of ``Collection`` that only asks what the rest of it can answer."""
+
+    _store: Store
+
+    @property
+    @abstractmethod
+    def path(self) -> Path:
+        """The collection's directory."""
+
+    @property
+    @abstractmethod
+    def model(self) -> str:
+        """Name of its model."""
+
+    @abstractmethod
+    def _retrieving(self) -> AbstractContextManager[tuple[Retriever, Snapshot]]:
+        """A retriever with the generation that it is of."""
+
+    def evaluate(
+        self,
+        queries: StrPath | Sequence[Question],
+        *,
+        k: int | Sequence[int] = (1, 3, 5, 10),
+        mode: Mode = "hybrid",
+    ) -> Evaluation:
+        """How well the collection answers a JSONL file of questions, or questions.
+
+        Raises:
+            PathNotFound: There is no such file.
+            InvalidArgument: A line of it is no question, or there is none.
+        """
+        from ragkit.evaluation.evaluate import evaluate  # noqa: PLC0415 - loads tiktoken
+
+        with self._retrieving() as (retriever, snapshot):
+            found = evaluate(queries, retriever=retriever, store=snapshot, k=k, mode=mode)
+        return replace(found, collection=str(self.path), model=self.model)
+
+    def verify_quotes(self, answer: str, *, context: Context | None = None) -> list[QuoteCheck]:
+        """Check what an answer quotes, and what it cites of a context, against the documents."""
+        from ragkit.retrieval.quotes import verify_quotes  # noqa: PLC0415 - loads the stemmer
+
+        with self._retrieving() as (retriever, snapshot):
+            return verify_quotes(answer, words=retriever.words, store=snapshot, context=context)
+
+    def why_not(
+        self,
+        source: str,
+        query: str,
+        where: Mapping[str, str] | None = None,
+        *,
+        k: int = 10,
+        mode: Mode = "hybrid",
+    ) -> WhyNot:
+        """Why a search did not return a document: ``[ROOT:]SOURCE``, or a path from here."""
+        from ragkit.retrieval.absence import why_not  # noqa: PLC0415
+
+        with self._retrieving() as (retriever, snapshot):
+            return why_not(
+                source,
+                query,
+                retriever=retriever,
+                store=snapshot,
+                place_of=self._store.place_of,
+                where=where,
+                k=k,
+                mode=mode,
+            )
+
+    def draft_questions(self, number: int) -> list[Question]:
+        """At most that many questions from its documents, made without a model; to be edited."""
+        from ragkit.evaluation.drafts import draft_questions  # noqa: PLC0415
+
+        with self._store.snapshot() as snapshot:
+            return draft_questions(snapshot.documents(), number)

@@ -1,0 +1,35 @@
+"""What a collection holds, counted."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ragkit.records import CollectionStatus
+from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.store import Store
+
+__all__ = ["status_of"]
+
+
+def status_of(snapshot: Snapshot, store: Store, model: str) -> CollectionStatus:
+    """The status at one generation."""
+    return CollectionStatus(
+        collection=str(store.directory),
+        model=model,
+        dimensions=snapshot.setting("width", 0) or None,
+        roots={root.name: str(store.place_of(root)) for root in snapshot.roots()},
+        documents=snapshot.count("documents"),
+        passages=snapshot.count("passages"),
+        vectors=snapshot.count("vectors"),
+        bytes=store.size_bytes(),
+        generation=snapshot.generation,
+        measured_recall=1.0,
+        spent_usd=sum((Decimal(row[3]) for row in snapshot.spent()), Decimal(0)),
+        failed=_reasons(snapshot, "failed"),
+        skipped=_reasons(snapshot, "skipped"),
+        spent=tuple(snapshot.spent_by_model()),
+    )
+
+
+def _reasons(snapshot: Snapshot, kind: str) -> tuple[tuple[str, str], ...]:
+    return tuple((problem.source, problem.reason) for problem in snapshot.problems([kind]))
