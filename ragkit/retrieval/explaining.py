@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ragkit.chunking.recipe import embedded_text
 from ragkit.indexing.analysis import Analyzer, detect_language, query_terms, surfaces
 from ragkit.records import Explanation, Hit, ScorePart
-from ragkit.retrieval.fusion import min_max
+from ragkit.retrieval.fusion import Scale, min_max
 from ragkit.storage.seam import StoredPassage
 
-__all__ = ["Scale", "explained", "words_in"]
+__all__ = ["explained", "words_in"]
 
 _SEPARATORS = re.compile(r"[\W_]+")
 # Longer queries are pasted texts; what of them matched is more than anybody reads.
 _MOST_WORDS = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """How scores of one list count.
-
-    Attributes:
-        name: ``semantic`` or ``lexical``.
-        lowest: Score that becomes 0.
-        highest: Score that becomes 1.
-        weight: Of the scaled score.
-        is_alone: No other list counts, and nothing is scaled.
-    """
-
-    name: str
-    lowest: float
-    highest: float
-    weight: float = 1.0
-    is_alone: bool = False
 
 
 def explained(

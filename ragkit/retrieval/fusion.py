@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ragkit.indexing.seam import FloatVector, IdArray, Ranking
 
-__all__ = ["Combined", "combine", "min_max"]
+__all__ = ["Combined", "Scale", "combine", "min_max"]
 
 Scores = npt.NDArray[np.float64]
 ScoresOf = Callable[[IdArray], FloatVector]
@@ -40,6 +40,25 @@ class Combined:
     semantic: Scores
     lexical: Scores
     settled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How scores of one list count.
+
+    Attributes:
+        name: ``semantic`` or ``lexical``.
+        lowest: Score that becomes 0.
+        highest: Score that becomes 1.
+        weight: Of the scaled score.
+        is_alone: No other list counts, and nothing is scaled.
+    """
+
+    name: str
+    lowest: float
+    highest: float
+    weight: float = 1.0
+    is_alone: bool = False
 
 
 def min_max(values: npt.ArrayLike, lowest: float, highest: float) -> Scores:

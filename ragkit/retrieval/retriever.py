@@ -14,8 +14,7 @@ from ragkit.embedding.seam import Embedder, FloatVector, embed_all
 from ragkit.errors import InvalidArgument
 from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
 from ragkit.records import Hit
-from ragkit.retrieval.explaining import Scale, explained
-from ragkit.retrieval.fusion import combine
+from ragkit.retrieval.fusion import Scale, combine
 from ragkit.storage.seam import PassageStore, StoredPassage
 
 __all__ = ["Mode", "Retriever"]
@@ -300,6 +299,8 @@ class Retriever:
         )
         if not asked.explain:
             return hit
+        from ragkit.retrieval.explaining import explained  # noqa: PLC0415 - loads the stemmer
+
         explanation = explained(
             hit, stored, query=asked.query, scales=candidates.scales, where=asked.where
         )
