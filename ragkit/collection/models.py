@@ -160,6 +160,11 @@ def make_embedder(
         from ragkit.embedding.local import LocalEmbedder  # noqa: PLC0415 - loads a model's runtime
 
         return LocalEmbedder()
+    if settings.base_url is None and "/" not in model:
+        raise UnknownModel(
+            f"there is no model {model!r}: the embedded one is {DEFAULT_MODEL}, those of OpenRouter"
+            " are called author/name, and any other needs the base_url of its server"
+        )
     from ragkit.embedding.budget import Budget  # noqa: PLC0415
     from ragkit.embedding.openrouter import OpenRouterEmbedder  # noqa: PLC0415 - loads httpx
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from ragkit.errors import CollectionError, CollectionNotFound
+from ragkit.errors import CollectionError, CollectionNotFound, NotACollection
 from ragkit.storage.database import DATABASE_NAME, Database, damage
 from ragkit.storage.lock import LOCK_NAME, writer_lock
 from ragkit.storage.matrix import MATRIX_NAME, FloatMatrix, map_rows
@@ -32,6 +32,8 @@ class Store:
         """
         self.directory = directory
         if not self.exists(directory):
+            if directory.is_file():
+                raise NotACollection(f"{directory} is a file: give the collection's directory")
             if read_only or not create:
                 raise CollectionNotFound(
                     f"there is no collection at {directory}: `ragkit index FOLDER` makes one"

@@ -8,14 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ragkit.chunking.recipe import embedded_text
-from ragkit.indexing.manifest import DerivedUnusable
+from ragkit.indexing.manifest import DerivedUnusable, check
 from ragkit.indexing.wordbuild import WordEntry, build_words
+from ragkit.indexing.words import kind
 from ragkit.storage.seam import StoredPassage
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 from ragkit.storage.writer import Sealed, Writer
 
-__all__ = ["derive_all_words", "derive_words", "sweep_words", "words_directory"]
+__all__ = [
+    "derive_all_words",
+    "derive_words",
+    "sweep_words",
+    "words_are_usable",
+    "words_directory",
+]
 
 _NAME = "words-{}"
 _SEPARATORS = re.compile(r"[\W_]+")
@@ -25,6 +32,17 @@ def words_directory(store: Store, snapshot: Snapshot) -> Path | None:
     """The lexical index of a generation; None when it has no passages."""
     name = snapshot.setting("words", "")
     return store.derived / name if name else None
+
+
+def words_are_usable(store: Store, snapshot: Snapshot, key: bytes) -> bool:
+    """Whether the lexical index of a generation is there, whole, and of our making."""
+    directory = words_directory(store, snapshot)
+    try:
+        if directory is not None:
+            check(directory, key, kind=kind())
+    except DerivedUnusable:
+        return False
+    return True
 
 
 def derive_words(store: Store, writer: Writer, sealed: Sealed, key: bytes) -> str:

@@ -293,24 +293,29 @@ class Pipeline:
         self._advance(change.file.size - pending.bytes_told)
 
     def _report_refusals(self, pending: _Pending) -> None:
+        """One line for each reason: a file of noise may be refused a hundred times."""
         refused = [key for key in pending.keys if pending.slots[key] is None]
         if not refused:
             return
         reasons = self._writer.refusals(refused)
+        lines: defaultdict[str, list[int]] = defaultdict(list)
         for passage, key in zip(pending.passages, pending.keys, strict=True):
             if key in reasons:
-                reason = f"the passage at line {passage.line} has no vector: {reasons[key]}"
-                self.outcome.problems.append(
-                    Problem(
-                        root=pending.change.root,
-                        source=pending.document.source,
-                        kind="failed",
-                        reason=reason,
-                        size=pending.facts.size,
-                        mtime_ns=pending.facts.mtime_ns,
-                        reading_version=reading_version(),
-                    )
+                lines[reasons[key]].append(passage.line)
+        for reason, at in lines.items():
+            count = "1 passage has" if len(at) == 1 else f"{len(at)} passages have"
+            where = f"at line {at[0]}" if len(at) == 1 else f"the first at line {at[0]}"
+            self.outcome.problems.append(
+                Problem(
+                    root=pending.change.root,
+                    source=pending.document.source,
+                    kind="failed",
+                    reason=f"{count} no vector, {where}: {reason}",
+                    size=pending.facts.size,
+                    mtime_ns=pending.facts.mtime_ns,
+                    reading_version=reading_version(),
                 )
+            )
 
     # --- progress
 

@@ -23,7 +23,7 @@ from ragkit.storage.rows import Problem
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 from ragkit.storage.writer import FileFacts, Writer
-from ragkit.sync.derive import derive_words, sweep_words
+from ragkit.sync.derive import derive_words, sweep_words, words_are_usable
 from ragkit.sync.difference import Difference, Move, Rules, compare
 from ragkit.sync.pipeline import Outcome, Pipeline
 from ragkit.sync.progress import ProgressListener
@@ -164,7 +164,9 @@ class Synchroniser:
         with self.store.snapshot() as snapshot:
             covered, difference = self.compare(snapshot, paths, options)
             generation = snapshot.generation
-            if _in_step(snapshot, covered, difference):
+            if _in_step(snapshot, covered, difference) and words_are_usable(
+                self.store, snapshot, self.key
+            ):
                 return _report(Outcome(), difference, seconds=time.monotonic() - started)
         with self.store.writing(wait_s=options.wait_s, stop=stop) as writer:
             self.check_identity(writer.snapshot())
@@ -292,11 +294,11 @@ class _Run:
             )
         sealed = self._writer.seal()
         settings = dict(self._synchroniser.learnt())
-        previous = self._writer.snapshot().setting("words", "")
-        if len(sealed.gone) or len(sealed.come) or not previous:
-            settings["words"] = derive_words(
-                self._store, self._writer, sealed, self._synchroniser.key
-            )
+        before, key = self._writer.snapshot(), self._synchroniser.key
+        previous = before.setting("words", "")
+        changed = len(sealed.gone) or len(sealed.come)
+        if changed or not previous or not words_are_usable(self._store, before, key):
+            settings["words"] = derive_words(self._store, self._writer, sealed, key)
         self._writer.commit(
             settings=settings,
             problems=self._problems(outcome),

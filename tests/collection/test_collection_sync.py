@@ -22,8 +22,10 @@ from ragkit.errors import (
     CollectionLocked,
     FingerprintMismatch,
     InvalidArgument,
+    NotACollection,
     PathNotFound,
     RootVanished,
+    UnknownModel,
 )
 from ragkit.storage.lock import writer_lock
 
@@ -478,3 +480,44 @@ def test_an_open_reader_sees_the_new_generation(
         write(docs / "w.md", "walnuts")
         remote.sync(docs)
         assert {hit.source for hit in reader.search("walnuts", mode="lexical")} == {"w.md"}
+
+
+def test_an_index_mends_derived_files(
+    remote: ragkit.Collection, docs: Path, embedding_server: LoopbackServer
+) -> None:
+    """An unchanged folder whose lexical index is gone gets it back at the next sync."""
+    remote.sync(docs)
+    asked = len(embedding_server.ledger.requests)
+    shutil.rmtree(remote.path / "derived")
+    assert remote.sync(docs).unchanged == 3
+    assert list((remote.path / "derived").glob("words-*/manifest.json")) != []
+    assert len(embedding_server.ledger.requests) == asked
+    before = files(remote.path)
+    assert remote.sync(docs).unchanged == 3
+    assert files(remote.path) == before
+
+
+def test_refused_passages_are_one_line(
+    remote: ragkit.Collection, docs: Path, embedding_server: LoopbackServer
+) -> None:
+    """Texts that the model will never take cost one line for their file; their words are found."""
+    embedding_server.refused_words.add("Section 2 tells of apples")
+    embedding_server.refused_words.add("Section 3 tells of apples")
+    report = remote.sync(docs)
+    ((source, reason),) = report.failed
+    assert source == "a.md"
+    assert reason.startswith("2 passages have no vector, the first at line ")
+    assert remote.search("apples 22", mode="lexical")[0].source == "a.md"
+
+
+def test_a_file_is_no_collection(docs: Path) -> None:
+    """Opening a file as a collection is told in one sentence."""
+    with pytest.raises(NotACollection, match=r"a\.md is a file"):
+        ragkit.open(docs / "a.md")
+
+
+def test_a_bare_model_name_needs_a_server(tmp_path: Path) -> None:
+    """A name that neither OpenRouter nor this package could have is refused as such."""
+    with pytest.raises(UnknownModel, match="there is no model 'nope'"):
+        ragkit.open(tmp_path / "kb", model="nope")
+    assert not (tmp_path / "kb").exists()
