@@ -29,17 +29,8 @@ if TYPE_CHECKING:
     from ragkit.evaluation.results import Comparison, Evaluation, compare
     from ragkit.indexing.vectors import VectorIndex
     from ragkit.reading import read
-    from ragkit.records import (
-        Citation,
-        CollectionStatus,
-        Context,
-        Document,
-        Explanation,
-        Hit,
-        Passage,
-        SyncPlan,
-        SyncReport,
-    )
+    from ragkit.records import Citation, Context, Document, Explanation, Hit, Passage
+    from ragkit.reports import CollectionStatus, SyncPlan, SyncReport
     from ragkit.retrieval.absence import WhyNot
     from ragkit.retrieval.quotes import QuoteCheck
     from ragkit.retrieval.retriever import Retriever
@@ -81,6 +72,7 @@ _HOMES = {
     "AsyncCollection": "ragkit.collection.asynchronous",
     "Chunker": "ragkit.chunking",
     "Collection": "ragkit.collection.collection",
+    "CollectionStatus": "ragkit.reports",
     "Comparison": "ragkit.evaluation.results",
     "Evaluation": "ragkit.evaluation.results",
     "LocalEmbedder": "ragkit.embedding.local",
@@ -90,6 +82,8 @@ _HOMES = {
     "RagkitError": "ragkit.errors",
     "Retriever": "ragkit.retrieval.retriever",
     "Settings": "ragkit.config",
+    "SyncPlan": "ragkit.reports",
+    "SyncReport": "ragkit.reports",
     "VectorIndex": "ragkit.indexing.vectors",
     "WhyNot": "ragkit.retrieval.absence",
     "compare": "ragkit.evaluation.results",

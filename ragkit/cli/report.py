@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from ragkit.cli.looks import Looks, columns, inline
-from ragkit.records import SyncPlan, SyncReport
+from ragkit.reports import SyncPlan, SyncReport
 
 __all__ = [
     "bytes_text",

@@ -15,16 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 from ragkit.collection.collection import Collection, StrPath
 from ragkit.collection.opening import open_collection
 from ragkit.config import Settings
-from ragkit.records import (
-    CollectionStatus,
-    Context,
-    Document,
-    DocumentSpending,
-    Hit,
-    Passage,
-    SyncPlan,
-    SyncReport,
-)
+from ragkit.records import Context, Document, Hit, Passage
+from ragkit.reports import CollectionStatus, DocumentSpending, SyncPlan, SyncReport
 
 if TYPE_CHECKING:
     from ragkit.evaluation.querysets import Question

@@ -25,16 +25,8 @@ from ragkit.collection.status import status_of
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionError, CollectionLocked
-from ragkit.records import (
-    CollectionStatus,
-    Context,
-    Document,
-    DocumentSpending,
-    Hit,
-    Passage,
-    SyncPlan,
-    SyncReport,
-)
+from ragkit.records import Context, Document, Hit, Passage
+from ragkit.reports import CollectionStatus, DocumentSpending, SyncPlan, SyncReport
 from ragkit.retrieval.late import LateEmbedder
 from ragkit.storage.installation import installation_key
 from ragkit.storage.snapshot import Snapshot

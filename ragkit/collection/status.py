@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ragkit.records import CollectionStatus
+from ragkit.reports import CollectionStatus
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 

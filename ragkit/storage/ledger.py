@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Final
 
-from ragkit.records import DocumentSpending, ModelSpending
+from ragkit.reports import DocumentSpending, ModelSpending
 from ragkit.storage.schema import schema_version
 
 __all__ = ["LedgerWriter", "Rate", "Share", "rate_of", "spending_by_document", "spending_by_model"]

@@ -13,7 +13,8 @@ from typing import TypeVar
 import numpy as np
 
 from ragkit.errors import AmbiguousSource, InvalidArgument, SourceNotFound
-from ragkit.records import Document, DocumentSpending, ModelSpending
+from ragkit.records import Document
+from ragkit.reports import DocumentSpending, ModelSpending
 from ragkit.storage.database import Origin
 from ragkit.storage.ledger import Rate, rate_of, spending_by_document, spending_by_model
 from ragkit.storage.rows import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ragkit.chunking.recipe import embedded_text
 from ragkit.reading.pool import WorkerFailure
-from ragkit.records import Change, SyncPlan
+from ragkit.reports import Change, SyncPlan
 from ragkit.storage.snapshot import Snapshot
 from ragkit.sync.counting import TokenEstimate, token_estimate
 from ragkit.sync.difference import Difference, ToRead

@@ -18,7 +18,7 @@ from ragkit.models.catalogue import LOCAL_MODELS
 from ragkit.reading.names import source_from_raw
 from ragkit.reading.pool import WorkerPool
 from ragkit.reading.walk import FoundFile, SkippedFile, walk
-from ragkit.records import SyncReport
+from ragkit.reports import SyncReport
 from ragkit.storage.rows import Problem
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store

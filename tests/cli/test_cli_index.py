@@ -10,7 +10,7 @@ from cli_runs import DOCUMENTS, Shell, remote, write_documents
 from loopback import LoopbackServer
 from loopback_faults import refusal
 
-from ragkit.records import SyncPlan, SyncReport
+from ragkit.reports import SyncPlan, SyncReport
 
 
 def names(directory: Path) -> set[str]:

@@ -18,7 +18,7 @@ from ragkit.cli.output import jsonable, out_looks, write_error, write_json, writ
 if TYPE_CHECKING:
     from ragkit.collection.collection import Collection
     from ragkit.config import Settings
-    from ragkit.records import SyncPlan, SyncReport
+    from ragkit.reports import SyncPlan, SyncReport
     from ragkit.sync.progress import ProgressListener
 
 __all__ = ["IndexOptions", "command", "run"]

@@ -12,7 +12,7 @@ from ragkit.cli.output import jsonable, out_looks, write_json, write_text
 
 if TYPE_CHECKING:
     from ragkit.cli.looks import Looks
-    from ragkit.records import CollectionStatus, ModelSpending
+    from ragkit.reports import CollectionStatus, ModelSpending
 
 __all__ = ["StatusOptions", "command", "run", "status_text"]
 

@@ -1,0 +1,202 @@
+"""The records of what a sync would do, what it did, and what a collection holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+__all__ = [
+    "Change",
+    "CollectionStatus",
+    "DocumentSpending",
+    "ModelSpending",
+    "SyncPlan",
+    "SyncReport",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One line of a plan.
+
+    Attributes:
+        kind: ``added``, ``updated``, ``moved`` or ``removed``.
+        root: Name of the root.
+        source: Path inside the root.
+        previous: Where a moved document was, as ``root:source``; else None.
+    """
+
+    kind: Literal["added", "updated", "moved", "removed"]
+    root: str
+    source: str
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPlan:
+    """What a sync would do, before anything is sent or written.
+
+    Attributes:
+        added: Documents that the collection does not have.
+        updated: Documents whose content changed.
+        moved: Documents found under another name.
+        removed: Documents gone from their folder.
+        unchanged: Documents that stay as they are.
+        passages: Passages of the added and updated documents.
+        to_embed: Texts among them whose vectors are not in the collection yet.
+        tokens: Length of those texts, by the model's count or an upper bound.
+        cost_usd: Their price; None when the model's price is unknown.
+        changes: Which documents, in the order (root, source).
+        failed: (source, reason) of files that could not be read.
+        skipped: (source, reason) of files that are not to be indexed.
+        warnings: (source, remark).
+        basis: How sure tokens and price are, in words; empty for the embedded model.
+    """
+
+    added: int = 0
+    updated: int = 0
+    moved: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    passages: int = 0
+    to_embed: int = 0
+    tokens: int = 0
+    cost_usd: Decimal | None = Decimal(0)
+    changes: tuple[Change, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
+    basis: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReport:
+    """What a sync did.
+
+    Attributes:
+        added: Documents new to the collection.
+        updated: Documents whose content changed.
+        moved: Documents found under another name; nothing was embedded for them.
+        removed: Documents gone from their folder.
+        unchanged: Documents that stayed as they are.
+        passages: Passages of the added and updated documents.
+        embedded: Texts that were sent to the model.
+        reused: Passages whose vector the collection already had.
+        tokens: Tokens embedded, as the model reported or counted them.
+        requests: Requests sent to a server; 0 with the embedded model.
+        cost_usd: What the server charged.
+        seconds: Wall time.
+        failed: (source, reason) of files that could not be read or embedded.
+        skipped: (source, reason) of files that are not to be indexed.
+        warnings: (source, remark).
+        stopped: Why the sync ended early (interrupted, budget, credit); None when it is complete.
+        saved_tokens: cl100k tokens of the reused passages.
+        saved_usd: Their price at what the model has cost so far; None when that is not known.
+    """
+
+    added: int = 0
+    updated: int = 0
+    moved: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    passages: int = 0
+    embedded: int = 0
+    reused: int = 0
+    tokens: int = 0
+    requests: int = 0
+    cost_usd: Decimal = Decimal(0)
+    seconds: float = 0.0
+    failed: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
+    stopped: str | None = None
+    saved_tokens: int = 0
+    saved_usd: Decimal | None = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpending:
+    """What a collection's vectors of one model cost.
+
+    Attributes:
+        model: Its name.
+        runs: Syncs that embedded or reused.
+        tokens: Billed, or counted by the embedded model.
+        requests: Sent to a server.
+        cost_usd: Charged.
+        reused: Passages of those runs whose vector was there already.
+        saved_tokens: Their cl100k tokens.
+        saved_usd: Their price at what the model has cost so far; None when that is not known.
+    """
+
+    model: str
+    runs: int
+    tokens: int
+    requests: int
+    cost_usd: Decimal
+    reused: int = 0
+    saved_tokens: int = 0
+    saved_usd: Decimal | None = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentSpending:
+    """A document's part of what one sync spent; by its tokens where a request had several.
+
+    Attributes:
+        run: Number of the sync in the ledger.
+        model: Name of the model.
+        root: Name of the document's root; empty, with *source*, for what belongs to no document.
+        source: Path inside the root.
+        texts: Texts that were sent for it.
+        tokens: Its part of the tokens billed.
+        cost_usd: Its part of what was charged.
+    """
+
+    run: int
+    model: str
+    root: str
+    source: str
+    texts: int
+    tokens: int
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionStatus:
+    """What a collection holds.
+
+    Attributes:
+        collection: Its directory.
+        model: Name of its model.
+        dimensions: Width of its vectors; None before the first one.
+        roots: Path of each root by name.
+        documents: Documents in it.
+        passages: Passages in it.
+        vectors: Vectors in it, those of earlier texts included.
+        bytes: Size of all its files.
+        generation: Counts the syncs that changed something.
+        measured_recall: Of search against exact search on its own vectors; 1.0 where search is
+            exact.
+        spent_usd: What its vectors cost so far.
+        failed: (source, reason) of files that are not in it, or not whole.
+        skipped: (source, reason) of files that are not to be in it.
+        spent: By model, with what the cache saved.
+    """
+
+    collection: str
+    model: str
+    dimensions: int | None
+    roots: Mapping[str, str]
+    documents: int
+    passages: int
+    vectors: int
+    bytes: int
+    generation: int
+    measured_recall: float
+    spent_usd: Decimal
+    failed: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    spent: tuple[ModelSpending, ...] = ()
