@@ -14,6 +14,7 @@ from ragkit.reading.content import RawFile, Reading
 from ragkit.reading.html import read_html
 from ragkit.reading.letters import Attachment, Letter, read_letter
 from ragkit.reading.mail import decoded_header, iso_date
+from ragkit.reading.ole import OLE_MARK, PARSE_ERRORS, open_container
 from ragkit.reading.rtf import read_rtf
 from ragkit.reading.rtf_packed import unpacked_rtf
 from ragkit.reading.rtf_tokens import codec_of_page
@@ -42,15 +43,14 @@ def read_outlook(raw: RawFile) -> Reading:
     Raises:
         DocumentUnreadable: It is damaged, or no message.
     """
-    # 20 ms of import that only such files pay.
-    import olefile  # noqa: PLC0415
-
+    if not raw.data.startswith(OLE_MARK):
+        raise DocumentUnreadable("not an Outlook message, whatever its name says")
     try:
-        with olefile.OleFileIO(raw.data) as container:
+        with open_container(raw.data) as container:
             if not container.exists("__properties_version1.0"):
                 raise DocumentUnreadable("not an Outlook message, whatever its name says")
             letter = _Message(container, (), raw).letter()
-    except (OSError, ValueError, IndexError, KeyError, TypeError, struct.error) as error:
+    except PARSE_ERRORS as error:
         raise DocumentUnreadable("damaged or cut off: its OLE2 container cannot be read") from error
     return read_letter(raw, letter)
 

@@ -32,6 +32,7 @@ class _Entry:
 _WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 _SHEETS = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_OLD_SHEETS = "application/vnd.ms-excel"
 _TEXT = "application/vnd.oasis.opendocument.text"
 _SPREADSHEET = "application/vnd.oasis.opendocument.spreadsheet"
 _PRESENTATION = "application/vnd.oasis.opendocument.presentation"
@@ -63,6 +64,7 @@ _READERS = MappingProxyType(
         "application/zip": _Entry("packed", "read_zip", 1),
         "message/rfc822": _Entry("mail", "read_mail", 1),
         "application/vnd.ms-outlook": _Entry("outlook", "read_outlook", 1),
+        _OLD_SHEETS: _Entry("old_sheets", "read_old_sheets", 1),
         "application/rtf": _Entry("rtf", "read_rtf", 1),
     }
 )
@@ -94,6 +96,7 @@ _EXTENSIONS = MappingProxyType(
             "message/rfc822": "eml",
             "application/vnd.ms-outlook": "msg",
             "application/rtf": "rtf",
+            _OLD_SHEETS: "xls xlt",
             "text/javascript": "js mjs cjs",
             "text/css": "css",
             "text/x-source": (
@@ -124,7 +127,7 @@ _NAMES = MappingProxyType(
 
 # Formats whose readers are still to come, by extension: a line of the report, not noise.
 _LATER = word_set(
-    "doc dot ppt pps xlsb xls mobi azw3"
+    "doc dot ppt pps xlsb mobi azw3"
     " mbox gz tgz tar bz2 xz zst 7z rar png jpg jpeg gif webp bmp tif tiff heic avif"
     " ico psd mp3 mp4 m4a wav ogg flac webm mkv mov avi parquet sqlite db"
 )
@@ -162,8 +165,10 @@ _CONTAINERS = frozenset(
         "application/zip",
         "application/vnd.ms-outlook",
         "application/rtf",
+        _OLD_SHEETS,
     }
 )
+_OLE2 = b"\xd0\xcf\x11\xe0"
 _ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 # A part that only one kind of container has.
 _TELLING_PARTS = (
@@ -197,9 +202,13 @@ def media_type(source: str, data: bytes) -> str:
     by_name = _NAMES.get(name) or _EXTENSIONS.get(extension)
     if data.startswith(b"%PDF-"):
         return "application/pdf"
+    by_mark = _by_mark(data)
+    if by_name == _OLD_SHEETS and not data.startswith(_OLE2):
+        # Web applications "export to Excel" by naming a page so.
+        by_content = _by_content(data, has_extension=True)
+        return by_mark or (by_content if by_content != "text/plain" else by_name)
     if by_name == "application/pdf" or by_name in _CONTAINERS:
         return by_name
-    by_mark = _by_mark(data)
     if by_mark is not None:
         return by_mark
     if extension in _LATER:

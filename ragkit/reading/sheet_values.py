@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from ragkit.reading.xml_tree import Element, child, children
 
-__all__ = ["Formats", "plain_number", "shown"]
+__all__ = ["Formats", "format_kind", "plain_number", "shown"]
 
 _DATES = frozenset({*range(14, 18), *range(27, 32), 36, *range(50, 59)})
 _TIMES = frozenset({18, 19, 20, 21, 45, 46, 47, 32, 33, 34, 35})
@@ -45,6 +45,16 @@ class Formats:
         """``date``, ``time``, ``moment``, ``percent`` or ``""``."""
         index = int(style) if style.isascii() and style.isdigit() else 0
         return self._kinds[index] if index < len(self._kinds) else ""
+
+
+def format_kind(number: int, code: str | None) -> str:
+    """What a format shows: ``date``, ``time``, ``moment``, ``percent`` or ``""``.
+
+    Args:
+        number: Of the format; those below 164 are built in.
+        code: Its code, where the file states one.
+    """
+    return _kind(code) if code else _BUILT_IN.get(number, "")
 
 
 def _kind(code: str) -> str:
