@@ -65,6 +65,7 @@ class Asked(msgspec.Struct):
     dimensions: int | None = None
 
 
+_ON_THE_WAY_S: Final = 0.05
 ASKED: Final = msgspec.json.Decoder(Asked)
 
 
@@ -143,7 +144,7 @@ class Server:
         self.chance = random.Random(5)  # noqa: S311 - chooses faults
         self.requests: Bucket | Window | None = None
         self.tokens: Bucket | Window | None = None
-        self.closed_until_s = 0.0
+        self.closed_until_s = self.told_s = 0.0
         kind, burst_s = arguments.limit, arguments.burst_s
         for name in ("requests", "tokens"):
             most = getattr(arguments, f"{name}_per_minute")
@@ -213,7 +214,8 @@ class Server:
 
     def limited(self, tokens: int, now_s: float) -> float:
         """How long the client must wait; 0 when it may go on."""
-        if now_s < self.closed_until_s:
+        # Those that were on their way when it was told could not know.
+        if self.told_s + _ON_THE_WAY_S < now_s < self.closed_until_s:
             self.seen.too_early += 1
         waits = [self.requests.wait_s(1)] if self.requests else []
         waits += [self.tokens.wait_s(tokens)] if self.tokens else []
@@ -228,8 +230,9 @@ class Server:
         """The header of a refusal; who comes before it is noted from then on."""
         if self.arguments.silent:
             return ""
-        # The requests on their way now could not know.
-        self.closed_until_s = 0.0
+        now_s = time.monotonic()
+        self.told_s = now_s if now_s >= self.closed_until_s else self.told_s
+        self.closed_until_s = max(self.closed_until_s, now_s + wait_s)
         return f"Retry-After-Ms: {int(wait_s * 1000) + 1}\r\n"
 
     def reply(self, texts: list[str], tokens: int, encoding: str, fault: str) -> bytes:
@@ -271,7 +274,7 @@ class Server:
         if fault == "reset":
             return False
         if fault.isdigit():
-            headers = "Retry-After-Ms: 200\r\n" if fault in ("429", "503") else ""
+            headers = "Retry-After-Ms: 30\r\n" if fault in ("429", "503") else ""
             self.send(writer, int(fault), b'{"error":{"code":1,"message":"fault"}}', headers)
         elif fault == "error in 200":
             self.send(writer, 200, b'{"error":{"code":502,"message":"Provider returned error"}}')
@@ -286,6 +289,7 @@ class Server:
             "requests": seen.requests,
             "refused": seen.refused,
             "twice": seen.twice,
+            "too_early": seen.too_early,
             "most_in_flight": seen.most_in_flight,
             "server_s": seen.server_s,
             "wall_s": seen.ended_s - (seen.began_s or seen.ended_s),

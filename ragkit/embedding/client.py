@@ -146,10 +146,9 @@ class Stream:
         return Job(entries=entries) if entries else None
 
     def _has_room(self) -> bool:
-        # Batches that wait for another attempt count, or a failing server would be read ahead of
-        # without end.
-        taken = len(self._in_flight) + len(self._again)
-        return not self._exhausted and taken < self._server.at_once
+        # Batches that wait for another attempt are bounded too, or a failing server would be read
+        # ahead of without end.
+        return not self._exhausted and len(self._again) < self._server.at_once
 
     def _out_of_budget(self, job: Job, budget: Budget) -> None:
         alone = not self._in_flight and not budget.has_promises

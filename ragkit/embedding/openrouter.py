@@ -17,6 +17,7 @@ from ragkit.embedding.client import Stream
 from ragkit.embedding.complaints import Target
 from ragkit.embedding.pace import Pace
 from ragkit.embedding.policy import Policy
+from ragkit.embedding.routing import Attribution, checked_routing
 from ragkit.embedding.seam import (
     EmbeddedBatch,
     FloatMatrix,
@@ -31,7 +32,7 @@ from ragkit.embedding.waits import Patience
 from ragkit.embedding.width import WidthElection
 from ragkit.embedding.wire import RequestForm
 from ragkit.errors import ConfigurationError, InvalidArgument, MissingKey
-from ragkit.models.catalogue import fingerprint, profile
+from ragkit.models.catalogue import ModelProfile, fingerprint, profile
 from ragkit.models.fingerprint import Fingerprint
 
 __all__ = ["OpenRouterEmbedder"]
@@ -39,23 +40,10 @@ __all__ = ["OpenRouterEmbedder"]
 _INPUTS_AT_OPENROUTER: Final = 96
 # Text Embeddings Inference, a common server, takes 32 unless told otherwise.
 _INPUTS_ELSEWHERE: Final = 32
-_ROUTING_KEYS: Final = frozenset(
-    {
-        "allow_fallbacks",
-        "data_collection",
-        "enforce_distillable_text",
-        "ignore",
-        "max_price",
-        "only",
-        "order",
-        "preferred_max_latency",
-        "preferred_min_throughput",
-        "quantizations",
-        "require_parameters",
-        "sort",
-        "zdr",
-    }
-)
+# Free models take twenty requests a minute: the documented limit, which no reply states.
+_FREE_REQUESTS_PER_MINUTE: Final = 20.0
+_MOST_AT_ONCE: Final = 64
+_BEGINS_AT: Final = 16
 
 
 class OpenRouterEmbedder:
@@ -70,7 +58,11 @@ class OpenRouterEmbedder:
         input_type: (query, document) values of ``input_type``; None for what the catalogue says.
         user: The end user's identifier, for the server's logs.
         timeout_s: Longest wait for one reply.
-        concurrency: Most requests in flight at once.
+        concurrency: Most requests in flight at once, and as many as it begins with; None begins
+            with 16 and goes up to 64 as long as that brings more.
+        requests_per_minute: What the server permits; None learns it, and knows it of free models.
+        tokens_per_minute: The same for tokens.
+        attribution: Names the application to OpenRouter; None sends nothing.
         max_cost_usd: Most that this embedder may spend in its life; ``with_budget`` for one run.
         patience: How long to go on trying when the server fails.
 
@@ -90,16 +82,30 @@ class OpenRouterEmbedder:
         input_type: tuple[str, str] | None = None,
         user: str | None = None,
         timeout_s: float = 120.0,
-        concurrency: int = 16,
+        concurrency: int | None = None,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        attribution: Attribution | None = None,
         max_cost_usd: Decimal | float | None = None,
         patience: Patience | None = None,
     ) -> None:
         url = OPENROUTER_URL if base_url is None else checked_base_url(base_url)
         # The very URL that the environment's key is for: see config.key_for.
         at_openrouter = url == OPENROUTER_URL
-        _check(model, dimensions, provider if at_openrouter else None)
-        if concurrency < 1 or not timeout_s > 0:
-            raise ConfigurationError("concurrency and timeout_s of an embedder must be above 0")
+        _check(model, dimensions, provider if at_openrouter else None, user)
+        _check_numbers(
+            {
+                "concurrency": concurrency,
+                "timeout_s": timeout_s,
+                "requests_per_minute": requests_per_minute,
+                "tokens_per_minute": tokens_per_minute,
+            }
+        )
+        if attribution is not None and not at_openrouter:
+            raise ConfigurationError(f"attribution is for OpenRouter alone: leave it out for {url}")
+        if requests_per_minute is None and at_openrouter and model.endswith(":free"):
+            requests_per_minute = _FREE_REQUESTS_PER_MINUTE
+        most_at_once = concurrency or _MOST_AT_ONCE
         self._profile = profile(model)
         self._fingerprint = fingerprint(
             self._profile, dimensions=dimensions, provider=provider, input_type=input_type
@@ -113,15 +119,21 @@ class OpenRouterEmbedder:
                 url,
                 key=_key(api_key, base_url, key_variable, needed=at_openrouter),
                 timeout_s=timeout_s,
-                most_at_once=concurrency,
+                most_at_once=most_at_once,
+                headers=None if attribution is None else attribution.headers(),
             ),
             policy=Policy(
                 target=Target(model=model, url=url, key_variable=key_variable),
                 patience=patience or Patience(),
                 jitter=random.Random(),  # noqa: S311 - spreads retries, guards nothing
             ),
-            pace=Pace(concurrency),
-            limits=BatchLimits(inputs=min(starts_at, self._profile.batch_inputs or starts_at)),
+            pace=Pace(
+                most_at_once,
+                begins_at=concurrency or _BEGINS_AT,
+                requests_per_minute=requests_per_minute,
+                tokens_per_minute=tokens_per_minute,
+            ),
+            limits=_limits(starts_at, self._profile),
             election=WidthElection(dimensions or self._profile.dimensions),
             dimensions=dimensions,
             # Servers refuse it for models that cannot be cut, even when it states their width.
@@ -157,6 +169,17 @@ class OpenRouterEmbedder:
     def budget(self) -> Budget | None:
         """What this embedder may still spend."""
         return self._budget
+
+    def seconds_for(self, texts: int, tokens: int) -> float | None:
+        """How long so many texts take at least at the limits of rate; None where none is known.
+
+        Args:
+            texts: Still to be embedded.
+            tokens: Of all of them.
+        """
+        limits = self._server.limits
+        requests = max(-(-texts // limits.inputs), tokens / limits.tokens)
+        return self._server.pace.seconds_for(requests, tokens)
 
     def with_budget(self, budget: Budget | None) -> Self:
         """The same embedder, with its connections and all it has learnt, on another budget."""
@@ -206,16 +229,30 @@ class OpenRouterEmbedder:
         self._server.transport.close()
 
 
-def _check(model: str, dimensions: int | None, provider: Mapping[str, object] | None) -> None:
+def _check(
+    model: str, dimensions: int | None, provider: Mapping[str, object] | None, user: object
+) -> None:
     if not model.strip():
         raise ConfigurationError("the model's name is blank: name one, such as baai/bge-m3")
     if dimensions is not None and (isinstance(dimensions, bool) or dimensions < 1):
         raise ConfigurationError(f"dimensions={dimensions!r} must be a whole number from 1 on")
-    unknown = sorted(set(provider or ()) - _ROUTING_KEYS)
-    if unknown:
-        raise ConfigurationError(
-            f"provider has no key {unknown[0]!r}: the keys are {', '.join(sorted(_ROUTING_KEYS))}"
-        )
+    if provider is not None:
+        checked_routing(provider)
+    if user is not None and not (isinstance(user, str) and user.strip()):
+        raise ConfigurationError(f"user={user!r} must be the identifier of an end user, a text")
+
+
+def _check_numbers(numbers: Mapping[str, float | None]) -> None:
+    for name, value in numbers.items():
+        if value is not None and not value > 0:
+            raise ConfigurationError(f"{name}={value!r} of an embedder must be above 0")
+
+
+def _limits(starts_at: int, known: ModelProfile) -> BatchLimits:
+    limits = BatchLimits(inputs=min(starts_at, known.batch_inputs or starts_at))
+    if known.batch_inputs is not None:
+        limits.most_inputs = min(limits.most_inputs, known.batch_inputs)
+    return limits
 
 
 def _key(

@@ -15,19 +15,22 @@ __all__ = ["Pace"]
 # Of so many requests, so many refused: a limit of rate rather than a passing overload.
 _RECENT: Final = 16
 _MANY_REFUSED: Final = 6
+# A server in trouble, as a part of the recent requests that it refused or was late for.
+_MANY_STRAINS: Final = 5 / 16
 # What more at once must bring, as a part of what it would bring if the server bore it well.
 _WORTH: Final = 0.3
 # Rounds until more at once is tried again after it brought nothing.
 _HOLD_ROUNDS: Final = 16
 _TRIED: Final = 1.25
+_MEASURABLE_S: Final = 0.001
 
 
 class Pace:
     """Shared by all calls of an embedder, from any thread.
 
     The number of requests at once doubles with each round of answers until the server refuses or
-    answers no faster, then halves on a refusal and grows by one a round (additive increase,
-    multiplicative decrease). Where more at once brings no more answers it goes back: such requests
+    answers no faster, then halves when refusals or delays are frequent and grows by a sixteenth of
+    the most with each round (additive increase, multiplicative decrease). Where more at once brings no more answers it goes back: such requests
     would only wait in line at the server, towards their timeout.
 
     Args:
@@ -56,6 +59,7 @@ class Pace:
         self._requests = Rate(requests_per_minute, now_s)
         self._tokens = Rate(tokens_per_minute, now_s)
         self._recent: deque[bool] = deque(maxlen=_RECENT)
+        self._strains: deque[bool] = deque(maxlen=_RECENT)
         self._episode_s = -1.0
         self._round = _Round(began_s=now_s)
         self._before: tuple[float, float] | None = None
@@ -123,13 +127,17 @@ class Pace:
             sent_s = now_s if sent_s is None else sent_s
             # Requests that were on their way together belong to the same overload.
             is_first = sent_s >= self._episode_s
-            if is_first and now_s >= self._ready_at_s:
-                self._at_once = max(1.0, self._at_once / 2)
-                self._began_anew(now_s)
+            waited = now_s >= self._ready_at_s
+            self._recent.append(True)
+            self._strains.append(True)
             if is_first:
                 self._episode_s = now_s
-            self._recent.append(True)
-            self._ready_at_s = max(self._ready_at_s, now_s + wait_s)
+                if waited:
+                    self._strained(now_s)
+            # A wait that nobody asked for is as long as refusals are frequent: one by chance does
+            # not hold up the others.
+            share = 1.0 if stated_s is not None else sum(self._recent) / len(self._recent)
+            self._ready_at_s = max(self._ready_at_s, now_s + wait_s * share)
             learns = sum(self._recent) >= _MANY_REFUSED
             free_at_s = now_s + (stated_s or 0.0)
             for rate, amount, counts in (
@@ -142,11 +150,10 @@ class Pace:
                     rate.corrected(-amount)
 
     def slowed(self) -> None:
-        """The server did not answer in time: half as many at once, once in a round."""
+        """The server did not answer in time: half as many at once, when it is not by chance."""
         with self._lock:
-            if self._round.answers:
-                self._at_once = max(1.0, self._at_once / 2)
-                self._began_anew(self._clock())
+            self._strains.append(True)
+            self._strained(self._clock())
 
     def answered(self, *, amount: float = 1.0, full: bool = True, tokens: float = 0.0) -> None:
         """The server answered in full.
@@ -158,6 +165,7 @@ class Pace:
         """
         with self._lock:
             self._recent.append(False)
+            self._strains.append(False)
             self._tokens.corrected(tokens)
             current = self._round
             current.answers += 1
@@ -181,7 +189,11 @@ class Pace:
         done, self._round = self._round, _Round(began_s=now_s)
         if not done.full:
             return
-        speed = done.amount / max(now_s - done.began_s, 1e-6)
+        elapsed_s = now_s - done.began_s
+        if elapsed_s < _MEASURABLE_S:
+            self._at_once = min(self.most_at_once, self._at_once + 1.0)
+            return
+        speed = done.amount / elapsed_s
         if self._hold:
             self._hold -= 1
             return
@@ -194,12 +206,20 @@ class Pace:
             self._before = None
         if self._before is None:
             self._before = (self._at_once, speed)
-        more = self._at_once if self._doubles else 1.0
+        more = self._at_once if self._doubles else max(1.0, self.most_at_once / 16)
         self._at_once = min(self.most_at_once, self._at_once + more)
+
+    def _strained(self, now_s: float) -> None:
+        """Half as many at once, where trouble is so frequent that it is no chance."""
+        if sum(self._strains) >= _MANY_STRAINS * len(self._strains):
+            self._at_once = max(1.0, self._at_once / 2)
+            self._began_anew(now_s)
 
     def _began_anew(self, now_s: float) -> None:
         self._doubles, self._before, self._hold = False, None, 0
         self._round = _Round(began_s=now_s)
+        # One overload is answered to once: what is in flight belongs to it.
+        self._strains.extend([False] * int(self._at_once))
 
 
 class _Round:

@@ -112,6 +112,7 @@ _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 # Fails at the first vector that is no base64, so that trying it costs nothing where it is none.
 _BASE64: Final = msgspec.json.Decoder(_Base64Envelope)
 _USAGE: Final = msgspec.json.Decoder(_Usage)
+_BLOCK: Final = 64
 _NEARLY: Final = 1e-3
 _FLOATS: Final = msgspec.json.Decoder(list[float])
 _BYTES: Final = msgspec.json.Decoder(bytes)
@@ -272,7 +273,11 @@ def _filled(row: FloatVector) -> FloatVector:
 def _unit(rows: FloatMatrix) -> tuple[FloatMatrix, bool]:
     """The rows scaled to unit length, in place, and whether they had it before."""
     # Squares in float64: those of float32 overflow at 2e19 and vanish at 1e-23.
-    norms = np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1))
+    norms = np.empty(len(rows), np.float64)
+    # In blocks that stay in the cache.
+    for start in range(0, len(rows), _BLOCK):
+        block = np.square(rows[start : start + _BLOCK], dtype=np.float64)
+        np.sqrt(block.sum(axis=1), out=norms[start : start + _BLOCK])
     if not np.isfinite(norms).all():
         raise _FlawError(
             f"vector {int(np.argmin(np.isfinite(norms)))} has a number that is not finite"
