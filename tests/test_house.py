@@ -39,6 +39,7 @@ OWNERS = {
     "pypdf": "reading",
     "pypdfium2": "reading",
     "selectolax": "reading",
+    "olefile": "reading",
     "click": "cli",
     "fcntl": "storage",
 }

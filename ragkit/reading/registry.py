@@ -45,6 +45,11 @@ _READERS = MappingProxyType(
         "text/css": _Entry("plain", "read_source", 1),
         "text/markdown": _Entry("markdown", "read_markdown", 1),
         "text/x-rst": _Entry("restructured", "read_restructured", 1),
+        "text/x-tex": _Entry("markup", "read_latex", 1),
+        "text/asciidoc": _Entry("markup", "read_asciidoc", 1),
+        "text/org": _Entry("markup", "read_org", 1),
+        "text/vtt": _Entry("subtitles", "read_subtitles", 1),
+        "application/x-subrip": _Entry("subtitles", "read_subtitles", 1),
         "text/html": _Entry("html", "read_html", 1),
         "text/csv": _Entry("tables", "read_table", 1),
         "text/tab-separated-values": _Entry("tables", "read_table", 1),
@@ -76,6 +81,11 @@ _EXTENSIONS = MappingProxyType(
             "text/plain": "txt text log",
             "text/markdown": "md markdown mdown mkd mdx qmd rmd",
             "text/x-rst": "rst rest",
+            "text/x-tex": "tex latex ltx",
+            "text/asciidoc": "adoc asciidoc",
+            "text/org": "org",
+            "text/vtt": "vtt",
+            "application/x-subrip": "srt",
             "text/html": "html htm xhtml xht shtml",
             "text/csv": "csv",
             "text/tab-separated-values": "tsv tab",
@@ -106,7 +116,7 @@ _EXTENSIONS = MappingProxyType(
                 " for pas json5 jsonc"
                 " asm s v sv vhd vhdl sh bash zsh fish ps1 psm1 bat cmd awk sed sql graphql gql"
                 " proto thrift toml yaml yml ini cfg conf properties env editorconfig tf tfvars hcl"
-                " nix cmake mk make dockerfile vue svelte astro scss sass less tex bib sty cls"
+                " nix cmake mk make dockerfile vue svelte astro scss sass less bib sty cls"
                 " puml dot gv diff patch tcl coffee sol wgsl glsl hlsl cu cuh"
             ),
         }.items()
