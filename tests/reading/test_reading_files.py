@@ -4,7 +4,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import ragkit
@@ -91,20 +90,17 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
 def test_a_file_that_is_being_written_is_not_taken_half(tmp_path: Path) -> None:
     """A reading that saw two states is repeated once, and then reported."""
     path = tmp_path / "a.txt"
-    path.write_bytes(b"lamp" * 4_000_000)
-    stop = threading.Event()
-
-    def write() -> None:
-        with path.open("ab", buffering=0) as file:
-            while not stop.is_set():
-                file.write(b"oil")
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
+    path.write_bytes(b"lamp" * 20_000_000)
+    # A process, since a thread may not get its turn while the file is read.
+    script = (
+        "import sys\nfile = open(sys.argv[1], 'ab', buffering=0)\n"
+        "file.write(b'oil')\nprint('writing', flush=True)\nwhile True: file.write(b'oil')"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
         reply = ask(path, max_file_bytes=1 << 30)
-    finally:
-        stop.set()
-        writer.join()
+        writer.kill()
     assert reply.document is None
     assert reply.failed == "changed while it was read: index again when nothing writes to it"
