@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -33,7 +33,9 @@ class AsyncOpenRouterEmbedder:
     ) -> None:
         await self.close()
 
-    async def embed(self, inputs: Iterable[str], *, role: Role) -> AsyncIterator[EmbeddedBatch]:
+    async def embed(
+        self, inputs: Iterable[str], *, role: Role
+    ) -> AsyncGenerator[EmbeddedBatch, None]:
         """As ``OpenRouterEmbedder.embed``; *inputs* is read in a thread, one text after another.
 
         Leave it early with ``contextlib.aclosing``, which ends the work at once.

@@ -30,8 +30,9 @@ class Pace:
 
     The number of requests at once doubles with each round of answers until the server refuses or
     answers no faster, then halves when refusals or delays are frequent and grows by a sixteenth of
-    the most with each round (additive increase, multiplicative decrease). Where more at once brings no more answers it goes back: such requests
-    would only wait in line at the server, towards their timeout.
+    the most with each round (additive increase, multiplicative decrease). Where more at once brings
+    no more answers it goes back: such requests would only wait in line at the server, towards their
+    timeout.
 
     Args:
         most_at_once: Most requests in flight.

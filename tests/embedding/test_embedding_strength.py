@@ -1,0 +1,257 @@
+"""What the remote embedder does beyond a single request: encodings, routing, shells, stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+
+import loopback
+import numpy as np
+import pytest
+from loopback import LoopbackServer
+from loopback_faults import Fault, error_body, refusal
+from loopback_models import vector_of
+
+from ragkit.embedding.asynchronous import AsyncOpenRouterEmbedder
+from ragkit.embedding.openrouter import OpenRouterEmbedder
+from ragkit.embedding.routing import Attribution
+from ragkit.embedding.seam import EmbeddedBatch, FloatMatrix
+from ragkit.embedding.waits import Patience
+from ragkit.errors import ConfigurationError, ServerUnreachable
+
+TEXTS = [f"passage {number} of the handbook about pump {number % 7}" for number in range(80)]
+
+
+def embedder(server: LoopbackServer, key: str = loopback.KEY) -> OpenRouterEmbedder:
+    return OpenRouterEmbedder("test/small", api_key=key, base_url=server.base_url, concurrency=4)
+
+
+def truth(texts: list[str]) -> FloatMatrix:
+    matrix: FloatMatrix = np.array([vector_of(text) for text in texts], np.float32)
+    return matrix
+
+
+def encodings(server: LoopbackServer) -> list[str]:
+    """What each request asked for."""
+    return [
+        "base64" if b'"encoding_format":"base64"' in request.body else "float"
+        for request in server.ledger.requests
+    ]
+
+
+def test_base64_is_asked_for_once_it_is_proven(embedding_server: LoopbackServer) -> None:
+    """The first request, a small one, is the trial; vectors of length 1 are its proof."""
+    with embedder(embedding_server) as client:
+        np.testing.assert_allclose(client.embed_documents(TEXTS), truth(TEXTS), atol=1e-6)
+    assert set(encodings(embedding_server)) == {"base64"}
+    assert embedding_server.ledger.requests[0].inputs == 8
+
+
+@pytest.mark.parametrize("quirk", ["float", "length"])
+def test_base64_that_is_not_proven_is_not_asked_for_again(
+    quirk: str, embedding_server: LoopbackServer
+) -> None:
+    """Servers that ignore it, and models whose vectors prove nothing, are asked for numbers."""
+    if quirk == "float":
+        embedding_server.quirks.encoding = "float"
+    else:
+        embedding_server.quirks.unit_length = False
+    with embedder(embedding_server) as client:
+        np.testing.assert_allclose(client.embed_documents(TEXTS), truth(TEXTS), atol=1e-6)
+    assert encodings(embedding_server) == ["base64"] + ["float"] * (len(TEXTS) // 32 + 1)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refusal(400, "encoding_format base64 is not supported"),
+        Fault(kind="empty data"),
+        Fault(kind="status", status=422, body=error_body(422, "bad request")),
+    ],
+)
+def test_a_server_that_cannot_give_base64_is_asked_for_numbers(
+    fault: Fault, embedding_server: LoopbackServer
+) -> None:
+    """A refused trial costs one request, and no text is taken for its cause."""
+    embedding_server.script(fault, at=[1])
+    with embedder(embedding_server) as client:
+        np.testing.assert_allclose(client.embed_documents(TEXTS), truth(TEXTS), atol=1e-6)
+    assert encodings(embedding_server)[:2] == ["base64", "float"]
+    assert "base64" not in encodings(embedding_server)[1:]
+
+
+def test_a_short_key_does_not_spoil_vectors(embedding_server: LoopbackServer) -> None:
+    """A key such as "none" may stand by chance in base64, and is masked in failures only."""
+    embedding_server.key = "A"
+    with embedder(embedding_server, key="A") as client:
+        np.testing.assert_allclose(client.embed_documents(TEXTS), truth(TEXTS), atol=1e-6)
+
+
+def test_a_body_that_is_too_large_teaches_the_limit(embedding_server: LoopbackServer) -> None:
+    """After one 413 the batches are smaller, and every text is embedded once."""
+    embedding_server.quirks.max_body_bytes = 1200
+    with embedder(embedding_server) as client:
+        np.testing.assert_allclose(client.embed_documents(TEXTS), truth(TEXTS), atol=1e-6)
+        client.embed_documents(TEXTS)
+    requests = embedding_server.ledger.requests
+    assert sum(request.status == 413 for request in requests[: len(requests) // 2]) >= 1
+    assert {request.status for request in requests[len(requests) // 2 :]} == {200}
+
+
+def test_a_run_ends_when_it_is_told_to(embedding_server: LoopbackServer) -> None:
+    """After its time nothing is sent; what is answered is handed over."""
+    embedding_server.quirks.latency_s = 0.05
+    client = OpenRouterEmbedder(
+        "test/small",
+        api_key=loopback.KEY,
+        base_url=embedding_server.base_url,
+        patience=Patience(run_s=0.3),
+        concurrency=2,
+    )
+    taken = 0
+    begin_s = time.monotonic()
+    with client, pytest.raises(ServerUnreachable, match=r"stopped after 0\.3 s, as asked"):  # noqa: PT012
+        for batch in client.embed((f"text {n}" for n in range(10_000)), role="document"):
+            taken += len(batch.indexes)
+    assert time.monotonic() - begin_s < 2.0
+    assert taken == sum(embedding_server.ledger.answered.values()) > 0
+
+
+def test_a_stated_limit_is_kept_and_its_duration_foretold(embedding_server: LoopbackServer) -> None:
+    """With 1200 requests a minute, 10 take half a second, and that is what is foretold."""
+    client = OpenRouterEmbedder(
+        "test/small",
+        api_key=loopback.KEY,
+        base_url=embedding_server.base_url,
+        requests_per_minute=1200,
+    )
+    assert client.seconds_for(320, 5_000) == pytest.approx(0.5, rel=0.02)
+    with client:
+        client.embed_documents([f"text {n}" for n in range(296)])
+    requests = embedding_server.ledger.requests
+    assert len(requests) == 10
+    assert 0.3 < requests[-1].started_s - requests[0].started_s < 2.0
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ({"onyl": ["x"]}, "provider has no key 'onyl'"),
+        ({"only": "deepinfra"}, "must be a list of providers' names"),
+        ({"only": [1]}, "must be a list of providers' names"),
+        ({"allow_fallbacks": "no"}, "must be True or False"),
+        ({"data_collection": "never"}, "must be 'allow' or 'deny'"),
+        ({"quantizations": ["int9"]}, "must be a list of bf16"),
+        ({"sort": "cheap"}, "must be 'price'"),
+        ({"max_price": {"tokens": 1}}, "dollars per million tokens"),
+        ({"max_price": {"prompt": -1}}, "dollars per million tokens"),
+        ({"preferred_max_latency": {"p42": 1}}, "must be a number"),
+    ],
+)
+def test_routing_that_openrouter_would_refuse_is_refused_here(
+    provider: dict[str, object], words: str
+) -> None:
+    """Unknown keys and values of the wrong type are told before anything is sent."""
+    with pytest.raises(ConfigurationError, match=words):
+        OpenRouterEmbedder("a/b", api_key="k", provider=provider)
+
+
+def test_routing_that_openrouter_takes_is_taken() -> None:
+    """Every key, with values as documented."""
+    OpenRouterEmbedder(
+        "a/b",
+        api_key="k",
+        provider={
+            "order": ["deepinfra"],
+            "only": ["deepinfra", "nebius"],
+            "ignore": [],
+            "allow_fallbacks": False,
+            "require_parameters": True,
+            "data_collection": "deny",
+            "zdr": True,
+            "enforce_distillable_text": False,
+            "quantizations": ["fp8", "bf16"],
+            "sort": {"by": "price", "partition": "none"},
+            "max_price": {"prompt": "0.02"},
+            "preferred_max_latency": 3,
+            "preferred_min_throughput": {"p90": 5.5},
+        },
+    )
+
+
+def test_attribution_is_sent_to_openrouter_alone() -> None:
+    """It is asked for by name, and no other server is told who asks."""
+    who = Attribution(url="https://example.org", title="Notes", categories=("cli-agent",))
+    assert who.headers() == {
+        "HTTP-Referer": "https://example.org",
+        "X-OpenRouter-Title": "Notes",
+        "X-OpenRouter-Categories": "cli-agent",
+    }
+    OpenRouterEmbedder("a/b", api_key="k", attribution=who)
+    with pytest.raises(ConfigurationError, match="attribution is for OpenRouter alone"):
+        OpenRouterEmbedder("a", base_url="http://localhost:1/v1", attribution=who)
+    with pytest.raises(ConfigurationError, match="cannot stand in a header"):
+        Attribution(url="https://example.org\r\nX: 1").headers()
+
+
+def test_the_awaited_embedder_gives_the_same_vectors(embedding_server: LoopbackServer) -> None:
+    """Batches come as they are answered while the loop goes on, and leaving early is clean."""
+
+    async def main() -> tuple[FloatMatrix, int, list[EmbeddedBatch]]:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0.005)
+
+        ticking = asyncio.create_task(tick())
+        async with AsyncOpenRouterEmbedder(embedder(embedding_server)) as client:
+            vectors = await client.embed_documents(TEXTS)
+            endless = (f"text {n}" for n in range(10**9))
+            taken = []
+            async with contextlib.aclosing(client.embed(endless, role="document")) as batches:
+                async for batch in batches:
+                    taken.append(batch)
+                    if len(taken) == 3:
+                        break
+        ticking.cancel()
+        return vectors, ticks, taken
+
+    embedding_server.quirks.latency_s = 0.02
+    vectors, ticks, taken = asyncio.run(main())
+    np.testing.assert_allclose(vectors, truth(TEXTS), atol=1e-6)
+    assert ticks > 5
+    assert len(taken) == 3
+
+
+def test_a_stalled_server_does_not_hold_up_an_interrupt(embedding_server: LoopbackServer) -> None:
+    """Ctrl-C ends the process within seconds, whatever the timeout of requests is."""
+    embedding_server.always = Fault(kind="stall", seconds=8.0)
+    script = (
+        "import sys; from ragkit.embedding.openrouter import OpenRouterEmbedder\n"
+        "client = OpenRouterEmbedder('test/small', api_key=sys.argv[2], base_url=sys.argv[1])\n"
+        "print('begin', flush=True)\n"
+        "try:\n    client.embed_documents([f'text {n}' for n in range(1000)])\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, embedding_server.base_url, loopback.KEY],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begin\n"
+        while not embedding_server.number:
+            time.sleep(0.01)
+        begin_s = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "interrupted\n"
+        process.wait()
+    assert process.returncode == 0
+    assert time.monotonic() - begin_s < 6.0
