@@ -16,93 +16,95 @@ from ragkit.errors import SchemaTooNew
 __all__ = ["SCHEMA_VERSION", "migrate"]
 
 
+_INITIAL = (
+    # Values are JSON.
+    "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE roots (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        path TEXT NOT NULL,        -- relative to the collection where it can be, with /
+        is_file INTEGER NOT NULL
+    )""",
+    # A row for each version of a document at a place: an edit or a move makes a new row.
+    """CREATE TABLE documents (
+        id INTEGER PRIMARY KEY,
+        root_id INTEGER NOT NULL REFERENCES roots (id),
+        source TEXT NOT NULL,
+        raw_name BLOB NOT NULL,    -- the name's bytes below the root
+        digest BLOB NOT NULL,      -- sha256 of the file
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL, -- with the size a cheap sign that nothing changed, no more
+        media_type TEXT NOT NULL,
+        reader_version INTEGER NOT NULL,
+        chunker_version INTEGER NOT NULL,
+        language TEXT,
+        title TEXT,
+        metadata TEXT NOT NULL,
+        pages TEXT NOT NULL,       -- JSON list of offsets
+        sections TEXT NOT NULL,    -- JSON list of [start, end, level, title]
+        text BLOB NOT NULL,        -- zlib over UTF-8
+        checksum INTEGER NOT NULL,
+        born INTEGER NOT NULL,
+        died INTEGER
+    )""",
+    "CREATE INDEX documents_by_source ON documents (root_id, source)",
+    "CREATE INDEX documents_by_birth ON documents (born)",
+    # An id names one embedded text of one document; rows of several generations may share it.
+    """CREATE TABLE passages (
+        row INTEGER PRIMARY KEY,
+        id INTEGER,                -- null until the sync that made it is complete
+        document_id INTEGER NOT NULL REFERENCES documents (id),
+        ordinal INTEGER NOT NULL,
+        start INTEGER NOT NULL,
+        "end" INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        headings TEXT NOT NULL,    -- JSON list, outermost first
+        page INTEGER,
+        line INTEGER NOT NULL,
+        tokens INTEGER NOT NULL,
+        key BLOB NOT NULL,         -- sha256 of fingerprint and embedded text
+        slot INTEGER,              -- row of vectors.f32; null when the model refused the text
+        checksum INTEGER NOT NULL,
+        born INTEGER NOT NULL,
+        died INTEGER
+    )""",
+    "CREATE INDEX passages_by_id ON passages (id)",
+    "CREATE INDEX passages_by_document ON passages (document_id, ordinal)",
+    "CREATE INDEX passages_dead ON passages (died) WHERE died IS NOT NULL",
+    "CREATE INDEX documents_dead ON documents (died) WHERE died IS NOT NULL",
+    # Every vector that was ever bought, whether or not its sync was finished.
+    """CREATE TABLE vectors (
+        key BLOB PRIMARY KEY,
+        slot INTEGER UNIQUE,       -- null when the model refused the text
+        reason TEXT,
+        checksum INTEGER           -- crc32 of the row's bytes in vectors.f32
+    ) WITHOUT ROWID""",
+    # Files that are not in the collection, and why; size and mtime save reading them again.
+    """CREATE TABLE problems (
+        root_id INTEGER NOT NULL REFERENCES roots (id),
+        source TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('failed', 'skipped', 'warning')),
+        reason TEXT NOT NULL,
+        size INTEGER,              -- null: to be tried again at the next sync
+        mtime_ns INTEGER,
+        reading_version INTEGER NOT NULL,
+        PRIMARY KEY (root_id, source, kind, reason)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE ledger (
+        run INTEGER PRIMARY KEY,
+        started TEXT NOT NULL,     -- ISO 8601, UTC
+        model TEXT NOT NULL,
+        texts INTEGER NOT NULL DEFAULT 0,
+        tokens INTEGER NOT NULL DEFAULT 0,
+        requests INTEGER NOT NULL DEFAULT 0,
+        cost_usd TEXT NOT NULL DEFAULT '0'
+    )""",
+)
+
+
 def m001_initial(database: sqlite3.Connection) -> None:
     """Settings, roots, documents, passages, vectors, problems and the ledger."""
-    statements = (
-        # Values are JSON.
-        "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-        """CREATE TABLE roots (
-            id INTEGER PRIMARY KEY,
-            name TEXT NOT NULL UNIQUE,
-            path TEXT NOT NULL,        -- relative to the collection where it can be, with /
-            is_file INTEGER NOT NULL
-        )""",
-        # A row for each version of a document at a place: an edit or a move makes a new row.
-        """CREATE TABLE documents (
-            id INTEGER PRIMARY KEY,
-            root_id INTEGER NOT NULL REFERENCES roots (id),
-            source TEXT NOT NULL,
-            raw_name BLOB NOT NULL,    -- the name's bytes below the root
-            digest BLOB NOT NULL,      -- sha256 of the file
-            size INTEGER NOT NULL,
-            mtime_ns INTEGER NOT NULL, -- with the size a cheap sign that nothing changed, no more
-            media_type TEXT NOT NULL,
-            reader_version INTEGER NOT NULL,
-            chunker_version INTEGER NOT NULL,
-            language TEXT,
-            title TEXT,
-            metadata TEXT NOT NULL,
-            pages TEXT NOT NULL,       -- JSON list of offsets
-            sections TEXT NOT NULL,    -- JSON list of [start, end, level, title]
-            text BLOB NOT NULL,        -- zlib over UTF-8
-            checksum INTEGER NOT NULL,
-            born INTEGER NOT NULL,
-            died INTEGER
-        )""",
-        "CREATE INDEX documents_by_source ON documents (root_id, source)",
-        "CREATE INDEX documents_by_birth ON documents (born)",
-        # An id names one embedded text of one document; rows of several generations may share it.
-        """CREATE TABLE passages (
-            row INTEGER PRIMARY KEY,
-            id INTEGER,                -- null until the sync that made it is complete
-            document_id INTEGER NOT NULL REFERENCES documents (id),
-            ordinal INTEGER NOT NULL,
-            start INTEGER NOT NULL,
-            "end" INTEGER NOT NULL,
-            text TEXT NOT NULL,
-            headings TEXT NOT NULL,    -- JSON list, outermost first
-            page INTEGER,
-            line INTEGER NOT NULL,
-            tokens INTEGER NOT NULL,
-            key BLOB NOT NULL,         -- sha256 of fingerprint and embedded text
-            slot INTEGER,              -- row of vectors.f32; null when the model refused the text
-            checksum INTEGER NOT NULL,
-            born INTEGER NOT NULL,
-            died INTEGER
-        )""",
-        "CREATE INDEX passages_by_id ON passages (id)",
-        "CREATE INDEX passages_by_document ON passages (document_id, ordinal)",
-        "CREATE INDEX passages_dead ON passages (died) WHERE died IS NOT NULL",
-        "CREATE INDEX documents_dead ON documents (died) WHERE died IS NOT NULL",
-        # Every vector that was ever bought, whether or not its sync was finished.
-        """CREATE TABLE vectors (
-            key BLOB PRIMARY KEY,
-            slot INTEGER UNIQUE,       -- null when the model refused the text
-            reason TEXT,
-            checksum INTEGER           -- crc32 of the row's bytes in vectors.f32
-        ) WITHOUT ROWID""",
-        # Files that are not in the collection, and why; size and mtime save reading them again.
-        """CREATE TABLE problems (
-            root_id INTEGER NOT NULL REFERENCES roots (id),
-            source TEXT NOT NULL,
-            kind TEXT NOT NULL CHECK (kind IN ('failed', 'skipped', 'warning')),
-            reason TEXT NOT NULL,
-            size INTEGER,              -- null: to be tried again at the next sync
-            mtime_ns INTEGER,
-            reading_version INTEGER NOT NULL,
-            PRIMARY KEY (root_id, source, kind, reason)
-        ) WITHOUT ROWID""",
-        """CREATE TABLE ledger (
-            run INTEGER PRIMARY KEY,
-            started TEXT NOT NULL,     -- ISO 8601, UTC
-            model TEXT NOT NULL,
-            texts INTEGER NOT NULL DEFAULT 0,
-            tokens INTEGER NOT NULL DEFAULT 0,
-            requests INTEGER NOT NULL DEFAULT 0,
-            cost_usd TEXT NOT NULL DEFAULT '0'
-        )""",
-    )
-    for statement in statements:
+    for statement in _INITIAL:
         database.execute(statement)
 
 
