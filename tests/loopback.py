@@ -67,6 +67,7 @@ class Quirks:
     latency_s: float = 0.0
     latency_per_token_s: float = 0.0
     max_body_bytes: int = 2_000_000
+    reads_tokens: int | None = None  # cuts longer texts without a word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +319,7 @@ class _Exchange:
             raise _RefusalError(400, "the provider could not process the input")
         quirks = self.loopback.quirks
         asked = None if quirks.ignores_dimensions else request.get("dimensions")
-        vectors = [self._vector(text, request, asked) for text in self.texts]
+        vectors = [self._vector(self._read(text), request, asked) for text in self.texts]
         encoding = request.get("encoding_format", "float")
         encoding = encoding if quirks.encoding == "asked" else quirks.encoding
         data: list[dict[str, Any]] = [
@@ -331,6 +332,10 @@ class _Exchange:
             spoil(document, fault.kind)
         body = json.dumps(document).encode()
         return 200, body[: len(body) * 2 // 3] if fault and fault.kind == "truncated" else body
+
+    def _read(self, text: str) -> str:
+        limit = self.loopback.quirks.reads_tokens
+        return text if limit is None else text.encode()[: 4 * limit].decode(errors="ignore")
 
     def _vector(self, text: str, request: Mapping[str, Any], asked: int | None) -> array[float]:
         if any(word in text for word in self.loopback.unusable_words):
@@ -421,7 +426,7 @@ class _Exchange:
             if re.match(r"\s*data:[^,]*;base64,[A-Za-z0-9+/=]*$", text):
                 self._violated("a data URL as text")
         self.texts = texts
-        counts = [tokens_of(text, name) for text in texts]
+        counts = [tokens_of(self._read(text), name) for text in texts]
         self.tokens = sum(counts)
         if len(texts) > model.max_inputs:
             quirks = self.loopback.quirks

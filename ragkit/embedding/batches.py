@@ -33,11 +33,13 @@ class Entry:
         index: Position in the inputs of the call.
         text: What is sent: the model's prompt and the text.
         size_bytes: What it takes in the body of a request.
+        window: Which part of its text it is; 0 for all of it.
     """
 
     index: int
     text: str
     size_bytes: int
+    window: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,7 +121,7 @@ class Batcher:
 
     def __init__(self, texts: Iterable[str], *, prompt: str, limits: BatchLimits) -> None:
         self._texts: Iterator[tuple[int, str]] = enumerate(texts)
-        self._prompt = prompt
+        self.prompt = prompt
         self._limits = limits
         self._carried: Entry | None = None
         self._failure: Exception | None = None
@@ -163,7 +165,7 @@ class Batcher:
         for index, text in self._texts:
             reason = refusal(text)
             if reason is None:
-                whole = self._prompt + text
+                whole = self.prompt + text
                 try:
                     return Entry(
                         index=index, text=whole, size_bytes=len(msgspec.json.encode(whole)) + 1

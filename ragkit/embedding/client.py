@@ -14,12 +14,11 @@ from functools import partial
 from queue import Empty
 from typing import Final
 
-import numpy as np
-
 from ragkit.embedding.batches import Batcher
 from ragkit.embedding.budget import Budget
 from ragkit.embedding.failures import BadReply, NoReply
 from ragkit.embedding.jobs import Bill, Job
+from ragkit.embedding.mending import Mender
 from ragkit.embedding.policy import (
     Attempt,
     Decision,
@@ -33,6 +32,7 @@ from ragkit.embedding.policy import (
     is_slow,
     way_of,
 )
+from ragkit.embedding.results import batch_of, report_of
 from ragkit.embedding.seam import EmbeddedBatch
 from ragkit.embedding.server import Outcome, Server, ask
 from ragkit.embedding.wire import Reply, RequestForm
@@ -64,6 +64,7 @@ class Stream:
         self._workers: Workers[Job, Outcome] = Workers()
         self._in_flight: set[Job] = set()
         self._ends_at_s = _end_s(server.policy.patience.run_s)
+        self._mender = Mender(server.watch, server.limits, batcher.prompt)
         self._again: list[Job] = []
         self._held: list[tuple[Job, Reply]] = []
         self._suspects: list[tuple[int, str]] = []
@@ -218,7 +219,11 @@ class Stream:
         for job, reply in held:
             width = reply.vectors.shape[1]
             if width == self._server.width:
-                batches.append(self._answered(job, reply))
+                ready, again = self._mender.take(job, reply)
+                self._again[:0] = again
+                for done in ready:
+                    failed, self._suspects = tuple(self._suspects), []
+                    batches.append(batch_of(done, reply.provider, failed))
             else:
                 reason = f"vectors of {width} numbers instead of {self._server.width}"
                 self._fail(job, BadReply(reason=reason, width=width))
@@ -272,18 +277,6 @@ class Stream:
             self._stop = self._server.policy.target.states_no_cost()
         return reply.cost_usd if reply.cost_usd is not None else listed or Decimal(0)
 
-    def _answered(self, job: Job, reply: Reply) -> EmbeddedBatch:
-        failed, self._suspects = tuple(self._suspects), []
-        return EmbeddedBatch(
-            indexes=tuple(entry.index for entry in job.entries),
-            vectors=reply.vectors,
-            tokens=job.bill.tokens,
-            cost_usd=job.bill.cost_usd,
-            requests=job.bill.requests,
-            provider=reply.provider,
-            failed=failed,
-        )
-
     def _obey(self, decision: Decision, job: Job, failure: Failure) -> EmbeddedBatch | None:
         now_s = time.monotonic()
         match decision:
@@ -323,9 +316,15 @@ class Stream:
         return None
 
     def _rejected(self, decision: Reject, job: Job) -> EmbeddedBatch | None:
+        if job.mending is not None:
+            if job.mending.is_over:
+                # Another of its windows was refused, and the text is reported once.
+                self._write_off(job)
+                return None
+            job.mending.is_over = True
         refused = (job.entries[0].index, decision.reason)
         if decision.certain:
-            return self._without_vectors(job.bill.take(), (refused,))
+            return report_of(job.bill.take(), (refused,), self._server.width)
         self._write_off(job)
         self._suspects.append(refused)
         self._suspicion = decision.otherwise
@@ -349,7 +348,7 @@ class Stream:
     def _refused(self) -> Iterator[EmbeddedBatch]:
         refused, self._batcher.refused = tuple(self._batcher.refused), []
         if refused:
-            yield self._without_vectors(Bill(), refused)
+            yield report_of(Bill(), refused, self._server.width)
 
     def _last(self) -> Iterator[EmbeddedBatch]:
         for job in self._again:
@@ -360,17 +359,7 @@ class Stream:
         suspects = tuple(self._suspects) if self._stop is None else ()
         bill = self._leftover.take()
         if suspects or bill.requests or bill.cost_usd:
-            yield self._without_vectors(bill, suspects)
-
-    def _without_vectors(self, bill: Bill, failed: tuple[tuple[int, str], ...]) -> EmbeddedBatch:
-        return EmbeddedBatch(
-            indexes=(),
-            vectors=np.empty((0, self._server.width or 0), np.float32),
-            tokens=bill.tokens,
-            cost_usd=bill.cost_usd,
-            requests=bill.requests,
-            failed=failed,
-        )
+            yield report_of(bill, suspects, self._server.width)
 
     def _close(self) -> None:
         self._workers.close()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ragkit.embedding.batches import Entry
+
+if TYPE_CHECKING:
+    from ragkit.embedding.mending import Mending
 
 __all__ = ["Bill", "Job"]
 
@@ -43,6 +46,7 @@ class Job:
         asks_numbers: Whether base64 has failed for this batch.
         tokens_expected: Of that request.
         sent_s: When it went out, on the monotonic clock.
+        mending: The text whose windows these are; None for whole texts.
         bill: What all its requests cost.
     """
 
@@ -57,6 +61,7 @@ class Job:
     asks_numbers: bool = False
     tokens_expected: float = 0.0
     sent_s: float = 0.0
+    mending: Mending | None = None
     bill: Bill = field(default_factory=Bill)
 
     @property
@@ -75,6 +80,7 @@ class Job:
                 waited_s=self.waited_s,
                 ready_at_s=ready_at_s,
                 asks_numbers=self.asks_numbers,
+                mending=self.mending,
             )
             for start in range(0, len(self.entries), size)
         ]

@@ -42,6 +42,7 @@ class EmbeddedBatch:
         requests: Requests that were sent for it, retries included; 0 for the embedded model.
         provider: Who answered, where the server says so.
         failed: (index, reason) of texts that the model will never take; they have no row.
+        notes: (index, remark) on texts whose vector is not as good as it could be.
     """
 
     indexes: tuple[int, ...]
@@ -51,6 +52,7 @@ class EmbeddedBatch:
     requests: int = 0
     provider: str | None = None
     failed: tuple[tuple[int, str], ...] = ()
+    notes: tuple[tuple[int, str], ...] = ()
 
 
 class Embedder(Protocol):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from ragkit.embedding.batches import BatchLimits
 from ragkit.embedding.encoding import EncodingProof
 from ragkit.embedding.jobs import Job
+from ragkit.embedding.mending import Watch
 from ragkit.embedding.pace import Pace
 from ragkit.embedding.policy import Failure, Policy
 from ragkit.embedding.transport import RawReply, Transport
@@ -34,6 +35,7 @@ class Server:
         dimensions: Width that was asked for.
         sends_dimensions: Whether requests name it; servers refuse it for models of one width.
         encoding: Decides whether vectors are asked for as base64.
+        watch: Knows whether texts are cut.
     """
 
     transport: Transport
@@ -44,6 +46,7 @@ class Server:
     dimensions: int | None = None
     sends_dimensions: bool = True
     encoding: EncodingProof = field(default_factory=EncodingProof)
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def width(self) -> int | None:
@@ -79,7 +82,8 @@ class Server:
         self.pace.answered(amount=job.size_bytes, full=full, tokens=billed)
         self.pace.told(reply.headers)
         self.encoding.answered(job.encoding, reply)
-        self.limits.learn(reply.tokens, job.size_bytes)
+        if not self.watch.suspects(job.size_bytes, reply.tokens, self.limits):
+            self.limits.learn(reply.tokens, job.size_bytes)
         permitted = self.pace.requests_per_minute
         if permitted is not None and permitted <= _FEW_PER_MINUTE:
             self.limits.grow(len(job.entries))

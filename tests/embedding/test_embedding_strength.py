@@ -17,10 +17,14 @@ from loopback_faults import Fault, error_body, refusal
 from loopback_models import vector_of
 
 from ragkit.embedding.asynchronous import AsyncOpenRouterEmbedder
+from ragkit.embedding.batches import BatchLimits, Entry
+from ragkit.embedding.jobs import Job
+from ragkit.embedding.mending import Mender, Watch
 from ragkit.embedding.openrouter import OpenRouterEmbedder
 from ragkit.embedding.routing import Attribution
 from ragkit.embedding.seam import EmbeddedBatch, FloatMatrix
 from ragkit.embedding.waits import Patience
+from ragkit.embedding.wire import Reply
 from ragkit.errors import ConfigurationError, ServerUnreachable
 
 TEXTS = [f"passage {number} of the handbook about pump {number % 7}" for number in range(80)]
@@ -100,6 +104,72 @@ def test_a_body_that_is_too_large_teaches_the_limit(embedding_server: LoopbackSe
     requests = embedding_server.ledger.requests
     assert sum(request.status == 413 for request in requests[: len(requests) // 2]) >= 1
     assert {request.status for request in requests[len(requests) // 2 :]} == {200}
+
+
+def cosine(one: FloatMatrix, other: FloatMatrix) -> float:
+    return float(one @ other)
+
+
+def test_texts_that_the_server_cuts_are_noticed_and_embedded_in_parts(
+    embedding_server: LoopbackServer,
+) -> None:
+    """Too few tokens on the bill raise the suspicion, the parts prove it, and a note reports it."""
+    embedding_server.quirks.reads_tokens = 100
+    long = [
+        " ".join(f"word{n % 9}{text}" if n < 60 else f"tail{n}{text}" for n in range(600))
+        for text in range(3)
+    ]
+    texts = [*TEXTS[:20], *long, *TEXTS[20:40]]
+    rows: dict[int, FloatMatrix] = {}
+    notes: dict[int, str] = {}
+    cost = 0
+    with embedder(embedding_server) as client:
+        for batch in client.embed(texts, role="document"):
+            rows.update(zip(batch.indexes, batch.vectors, strict=True))
+            notes.update(batch.notes)
+            cost += batch.requests
+    assert sorted(rows) == list(range(43))
+    assert sorted(notes) == [20, 21, 22]
+    assert "longer than the 100 tokens that the server reads" in notes[20]
+    short = [index for index in range(43) if index not in notes]
+    expected = truth([texts[index] for index in short])
+    np.testing.assert_allclose(np.array([rows[n] for n in short]), expected, atol=1e-6)
+    for index, text in zip((20, 21, 22), long, strict=True):
+        whole = truth([text])[0]
+        assert cosine(rows[index], rows[index]) == pytest.approx(1.0, abs=1e-5)
+        assert cosine(rows[index], whole) > cosine(truth([text[:400]])[0], whole) + 0.05
+    assert cost == len(embedding_server.ledger.requests)
+
+
+def test_texts_with_few_tokens_are_not_taken_for_cut() -> None:
+    """Where the parts have as many tokens as the whole, its own vector stands."""
+    watch, limits = Watch(), BatchLimits(inputs=32)
+    mender = Mender(watch, limits, "")
+    text = "    " * 1000 + "end of the table"
+    job = Job(entries=[Entry(index=7, text=text, size_bytes=len(text) + 3)])
+    ready, again = mender.take(job, reply_of(1, tokens=40))
+    assert ready == []
+    assert sum(len(entry.text) for entry in again[0].entries) <= len(text)
+    ready, none = mender.take(again[0], reply_of(len(again[0].entries), tokens=45))
+    assert none == []
+    assert [entry.index for entry in ready[0].job.entries] == [7]
+    assert ready[0].notes == ()
+    assert not watch.suspects(len(text), 40, limits)
+
+
+def reply_of(count: int, *, tokens: int) -> Reply:
+    vectors = np.zeros((count, 4), np.float32)
+    vectors[:, 0] = 1.0
+    return Reply(
+        vectors=vectors,
+        tokens=tokens,
+        cost_usd=None,
+        provider=None,
+        model=None,
+        headers={},
+        is_base64=True,
+        was_unit=True,
+    )
 
 
 def test_a_run_ends_when_it_is_told_to(embedding_server: LoopbackServer) -> None:
