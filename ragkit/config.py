@@ -77,7 +77,7 @@ class Settings:
         file_memory_mib: Most memory a parser process may take.
         max_file_mib: Larger files are skipped, with that reason.
         request_timeout_s: Longest wait for one reply of the embeddings server.
-        concurrency: Most requests in flight at once.
+        concurrency: Most requests in flight at once; None for as many as the server bears, to 64.
     """
 
     model: str | None = None
@@ -93,7 +93,7 @@ class Settings:
     file_memory_mib: int = 2048
     max_file_mib: int = 64
     request_timeout_s: float = 120.0
-    concurrency: int = 16
+    concurrency: int | None = None
 
     def with_arguments(
         self,

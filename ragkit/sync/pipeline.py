@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -71,6 +71,7 @@ class _Pending:
     keys: list[bytes]
     slots: dict[bytes, int | None]
     missing: set[bytes]
+    remarks: dict[bytes, str] = field(default_factory=dict)
     bought: int = 0
     reused_tokens: int = 0
     bytes_told: int = 0
@@ -230,6 +231,7 @@ class Pipeline:
     # --- from vectors to rows
 
     def _store(self, batch: EmbeddedBatch) -> None:
+        remarks = {self._in_flight[index].key: remark for index, remark in batch.notes}
         sent = [self._in_flight.pop(index) for index in batch.indexes]
         keys = [item.key for item in sent]
         refused = {self._in_flight.pop(index).key: reason for index, reason in batch.failed}
@@ -252,6 +254,8 @@ class Pipeline:
         for key in (*keys, *refused):
             for pending in self._waiting.pop(key):
                 pending.slots[key] = slots.get(key)
+                if key in remarks:
+                    pending.remarks[key] = remarks[key]
                 pending.missing.discard(key)
                 if not pending.missing:
                     self._finish(pending)
@@ -282,7 +286,10 @@ class Pipeline:
             list(zip(pending.passages, pending.keys, slots, strict=True)),
             replaces=None if change.state is None else change.state.id,
         )
-        self._report_refusals(pending)
+        refused = [key for key in pending.keys if pending.slots[key] is None]
+        reasons = self._writer.refusals(refused) if refused else {}
+        self._report_passages(pending, "failed", "no vector", reasons)
+        self._report_passages(pending, "warning", "a vector", pending.remarks)
         self.outcome.passages += len(pending.passages)
         self.outcome.reused += len(pending.passages) - pending.bought
         self.outcome.reused_tokens += pending.reused_tokens
@@ -292,12 +299,10 @@ class Pipeline:
             self.outcome.updated += 1
         self._advance(change.file.size - pending.bytes_told)
 
-    def _report_refusals(self, pending: _Pending) -> None:
+    def _report_passages(
+        self, pending: _Pending, kind: str, what: str, reasons: Mapping[bytes, str]
+    ) -> None:
         """One line for each reason: a file of noise may be refused a hundred times."""
-        refused = [key for key in pending.keys if pending.slots[key] is None]
-        if not refused:
-            return
-        reasons = self._writer.refusals(refused)
         lines: defaultdict[str, list[int]] = defaultdict(list)
         for passage, key in zip(pending.passages, pending.keys, strict=True):
             if key in reasons:
@@ -309,8 +314,8 @@ class Pipeline:
                 Problem(
                     root=pending.change.root,
                     source=pending.document.source,
-                    kind="failed",
-                    reason=f"{count} no vector, {where}: {reason}",
+                    kind=kind,
+                    reason=f"{count} {what}, {where}: {reason}",
                     size=pending.facts.size,
                     mtime_ns=pending.facts.mtime_ns,
                     reading_version=reading_version(),

@@ -521,3 +521,25 @@ def test_a_bare_model_name_needs_a_server(tmp_path: Path) -> None:
     with pytest.raises(UnknownModel, match="there is no model 'nope'"):
         ragkit.open(tmp_path / "kb", model="nope")
     assert not (tmp_path / "kb").exists()
+
+
+def test_a_text_that_the_server_cut_is_a_warning(
+    tmp_path: Path, docs: Path, embedding_server: LoopbackServer
+) -> None:
+    """Where a server reads only the beginning of texts, the report says so, a line for a file."""
+    embedding_server.quirks.reads_tokens = 100
+    paragraph = "The river carries barges of gravel past the old mill every morning. "
+    (docs / "long.txt").write_text(paragraph * 120, encoding="utf-8")
+    settings = Settings(
+        model="openai/text-embedding-3-small",
+        base_url=embedding_server.base_url,
+        api_key=Secret(KEY),
+        passage_tokens=600,
+    )
+    with ragkit.open(tmp_path / "kb", settings=settings) as collection:
+        report = collection.sync(docs)
+        assert (report.added, report.failed) == (4, ())
+        remark = dict(report.warnings)["long.txt"]
+        assert "a vector, " in remark
+        assert "longer than the 100 tokens that the server reads of a text" in remark
+        assert collection.sync(docs).warnings == report.warnings
