@@ -105,11 +105,16 @@ def test_kills_with_the_embedded_model(tmp_path: Path) -> None:
 def test_kills_with_a_server(tmp_path: Path, embedding_server: LoopbackServer) -> None:
     """The same with a server; what was answered before a kill is only asked again if in flight."""
     embedding_server.quirks.latency_s = 0.05
+    concurrency = 16
     settings = Settings(
-        model="test/small", base_url=embedding_server.base_url, api_key=Secret(KEY), workers=2
+        model="test/small",
+        base_url=embedding_server.base_url,
+        api_key=Secret(KEY),
+        workers=2,
+        concurrency=concurrency,
     )
     kills = loop(tmp_path, settings, documents=60, rounds=8)
     assert kills >= 10
     # Each text is bought for two collections; the rest was in flight when its buyer died.
     again = sum(max(0, count - 2) for count in embedding_server.ledger.answered.values())
-    assert again <= kills * 96 * settings.concurrency
+    assert again <= kills * 96 * concurrency
