@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     from ragkit.evaluation.results import Comparison, Evaluation, compare
     from ragkit.indexing.vectors import VectorIndex
     from ragkit.reading import read
-    from ragkit.records import Citation, Context, Document, Explanation, Hit, Passage
+    from ragkit.records import (
+        Citation,
+        Context,
+        Document,
+        Explanation,
+        Hit,
+        Hits,
+        Passage,
+        Reranking,
+    )
     from ragkit.reports import CollectionStatus, SyncPlan, SyncReport
     from ragkit.retrieval.absence import WhyNot
     from ragkit.retrieval.quotes import QuoteCheck
@@ -47,12 +56,14 @@ __all__ = [
     "Evaluation",
     "Explanation",
     "Hit",
+    "Hits",
     "LocalEmbedder",
     "OpenRouterEmbedder",
     "Passage",
     "Question",
     "QuoteCheck",
     "RagkitError",
+    "Reranking",
     "Retriever",
     "Settings",
     "SyncPlan",

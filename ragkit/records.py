@@ -5,8 +5,9 @@ All offsets are in code points of ``Document.text``; all ends are exclusive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 __all__ = [
@@ -16,10 +17,12 @@ __all__ = [
     "Document",
     "Explanation",
     "Hit",
+    "Hits",
     "Image",
     "JsonValue",
     "Metadata",
     "Passage",
+    "Reranking",
     "ScorePart",
     "Section",
 ]
@@ -147,8 +150,8 @@ class ScorePart:
     """What one list said of a hit, and what that came to.
 
     Attributes:
-        name: ``semantic`` or ``lexical``.
-        score: Cosine or BM25; None where the list does not have the passage.
+        name: ``semantic``, ``lexical`` or ``rerank``.
+        score: Cosine, BM25 or the model's score; None where the list does not have the passage.
         rank: In that list; None below the depth to which it was read.
         lowest: What scales to 0: the lowest score of any passage; 0 for words.
         highest: What scales to 1: the highest score of any passage, whatever the filter.
@@ -175,11 +178,13 @@ class Explanation:
     """Why a hit stands where it stands.
 
     Attributes:
-        parts: One for each list that counted; their shares add up to the hit's score.
+        parts: One for each list that counted; their shares add up to the hit's score, and where
+            it was reranked to ``scores["fused"]``.
         matched: Words of the query that the passage, its headings or its path have, as typed.
         missing: Words of the query that none of them has.
         common: Words of the query that are too common to count.
         where: The conditions that it fulfils.
+        rerank: What the reranking model said of it, which then is the score; None without one.
     """
 
     parts: tuple[ScorePart, ...]
@@ -187,6 +192,7 @@ class Explanation:
     missing: tuple[str, ...] = ()
     common: tuple[str, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict)
+    rerank: ScorePart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +205,8 @@ class Hit:
         score: What the ranking goes by; higher is better.
         relevance: 0 to 1, calibrated on the collection; None while it is not.
         scores: What each list said: ``semantic`` (cosine), ``lexical`` (BM25), ``rerank``, and the
-            rank in each as ``semantic_rank`` and so on. A list that did not see it is absent.
+            rank in each as ``semantic_rank`` and so on. A list that did not see it is absent. After
+            reranking, ``fused`` and ``fused_rank`` say where it stood before.
         title: The document's stated title.
         explanation: Why it stands there, if that was asked for.
     """
@@ -246,6 +253,45 @@ class Hit:
     def end(self) -> int:
         """One past the last character of the passage in its document."""
         return self.passage.end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reranking:
+    """How a reranking model was asked about the hits of a search.
+
+    Attributes:
+        model: Its name.
+        applied: Whether the hits are in its order. Where it failed they are in that of the search.
+        note: For people: why it failed, or what else there is to know; empty when all is well.
+        candidates: How many passages it was given.
+        tokens: That the server billed; 0 where it does not say.
+        requests: Sent to the server, retries included.
+        cost_usd: What the server charged; None where it does not say.
+        provider: Who answered, where the server says so.
+    """
+
+    model: str
+    applied: bool
+    note: str = ""
+    candidates: int = 0
+    tokens: int = 0
+    requests: int = 0
+    cost_usd: Decimal | None = None
+    provider: str | None = None
+
+
+class Hits(list[Hit]):
+    """The hits of one search, best first, and what is to be said of all of them.
+
+    Attributes:
+        rerank: How they were reranked; None when that was not asked for.
+    """
+
+    __slots__ = ("rerank",)
+
+    def __init__(self, hits: Iterable[Hit] = (), *, rerank: Reranking | None = None) -> None:
+        super().__init__(hits)
+        self.rerank = rerank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

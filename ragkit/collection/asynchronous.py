@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ragkit.collection.collection import Collection, StrPath
 from ragkit.collection.opening import open_collection
 from ragkit.config import Settings
-from ragkit.records import Context, Document, Hit, Passage
+from ragkit.records import Context, Document, Hits, Passage
 from ragkit.reports import CollectionStatus, DocumentSpending, SyncPlan, SyncReport
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class AsyncCollection:
         min_relevance: float | None = None,
         exact: bool = False,
         explain: bool = False,
-    ) -> list[Hit]:
+    ) -> Hits:
         """As ``Collection.search``."""
         return await asyncio.to_thread(
             partial(
@@ -194,7 +194,7 @@ class AsyncCollection:
         k: int = 10,
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         """As ``Collection.search_many``."""
         search = partial(self.collection.search_many, queries, k=k, mode=mode, where=where)
         return await asyncio.to_thread(search)

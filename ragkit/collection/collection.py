@@ -25,7 +25,7 @@ from ragkit.collection.status import status_of
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionError, CollectionLocked
-from ragkit.records import Context, Document, Hit, Passage
+from ragkit.records import Context, Document, Hits, Passage
 from ragkit.reports import CollectionStatus, DocumentSpending, SyncPlan, SyncReport
 from ragkit.retrieval.late import LateEmbedder
 from ragkit.storage.installation import installation_key
@@ -206,7 +206,7 @@ class Collection(Instruments):
         min_relevance: float | None = None,
         exact: bool = False,
         explain: bool = False,
-    ) -> list[Hit]:
+    ) -> Hits:
         """The k best passages, best first; as ``Retriever.search``."""
         with self._retrieving() as (retriever, _):
             return retriever.search(
@@ -227,7 +227,7 @@ class Collection(Instruments):
         k: int = 10,
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         """``search`` for each query, embedded in one call and answered from one generation."""
         with self._retrieving() as (retriever, _):
             return retriever.search_many(queries, k=k, mode=mode, where=where)

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from ragkit.embedding.rerank_seam import Reranker
 from ragkit.embedding.seam import Embedder, FloatVector, embed_all
 from ragkit.errors import InvalidArgument
 from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
-from ragkit.records import Hit
+from ragkit.records import Hit, Hits
+from ragkit.retrieval.arguments import (
+    Mode,
+    check_available,
+    check_k,
+    check_mode,
+    check_queries,
+    check_rerank,
+    check_where,
+)
 from ragkit.retrieval.fusion import Scale, combine
+from ragkit.retrieval.reranking import candidates_for, reranked
 from ragkit.storage.seam import PassageStore, StoredPassage
 
 __all__ = ["Mode", "Retriever"]
-
-Mode = Literal["hybrid", "semantic", "lexical"]
 
 # Measured on 300 questions to 16,041 passages: at k=10 this deep settled the order of every one at
 # once, in 2.4 ms, and at k=100 that of 99 %; reading 1,000 deep takes 6.8 ms.
@@ -73,6 +81,7 @@ class Retriever:
         vectors: Ranks by cosine.
         words: Ranks by BM25.
         semantic_weight: Share of the cosine in hybrid search, 0 to 1.
+        reranker: Asked where a search names a model to rerank with.
     """
 
     def __init__(
@@ -83,6 +92,7 @@ class Retriever:
         vectors: VectorRanker,
         words: WordRanker,
         semantic_weight: float = 0.5,
+        reranker: Reranker | None = None,
     ) -> None:
         if not 0.0 <= semantic_weight <= 1.0:
             raise InvalidArgument(f"semantic_weight={semantic_weight}: give a share from 0 to 1")
@@ -91,6 +101,7 @@ class Retriever:
         self._vectors = vectors
         self._words = words
         self._semantic_weight = semantic_weight
+        self._reranker = reranker
 
     @property
     def words(self) -> WordRanker:
@@ -108,7 +119,7 @@ class Retriever:
         min_relevance: float | None = None,
         exact: bool = False,
         explain: bool = False,
-    ) -> list[Hit]:
+    ) -> Hits:
         """The k best passages, best first; ties by id.
 
         ``Hit.score`` is the combined score from 0 to 1 in hybrid mode, the cosine in semantic
@@ -120,7 +131,9 @@ class Retriever:
             k: How many; fewer come only where fewer passages match.
             mode: ``hybrid``, ``semantic`` or ``lexical``.
             where: Conditions that a passage's document must fit, as ``PassageStore.matching``.
-            rerank: Not available in this version.
+            rerank: Name of a model that is given the query with the first 50 hits, or twice k, and
+                whose order counts from then on. Where it fails the hits stay in the order that
+                they had, and ``Hits.rerank`` says why.
             min_relevance: Not available in this version.
             exact: Search is exact with or without it in this version.
             explain: Give each hit an ``Explanation``.
@@ -128,6 +141,7 @@ class Retriever:
         Raises:
             InvalidArgument: A value that no search could use.
             EmbeddingError: The query could not be embedded.
+            ConfigurationError: The reranking model cannot be asked, as for want of a key.
         """
         return self.search_many(
             [query],
@@ -151,27 +165,62 @@ class Retriever:
         min_relevance: float | None = None,
         exact: bool = False,  # noqa: ARG002 - search is exact either way until there are tiers
         explain: bool = False,
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         """``search`` for each query, in their order; they are embedded in one call.
 
         Raises:
             InvalidArgument: A value that no search could use.
             EmbeddingError: A query could not be embedded.
+            ConfigurationError: The reranking model cannot be asked, as for want of a key.
         """
-        _check_queries(queries)
-        _check_k(k)
-        _check_mode(mode)
-        _check_where(where)
-        _check_available(rerank=rerank, min_relevance=min_relevance)
-        among = self._store.matching(where) if where else None
-        if not queries or (among is not None and not len(among)):
-            return [[] for _ in queries]
         return [
-            self._best(
-                read, _Asked(query=query, k=k, where=where, explain=explain), _depth(mode, k)
+            Hits(hits[:k], rerank=hits.rerank)
+            for hits in self.candidates(
+                queries,
+                k=k,
+                mode=mode,
+                where=where,
+                rerank=rerank,
+                min_relevance=min_relevance,
+                explain=explain,
             )
-            for query, read in zip(queries, self._readers(queries, mode, among), strict=True)
         ]
+
+    def candidates(
+        self,
+        queries: Sequence[str],
+        *,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, str] | None = None,
+        rerank: str | None = None,
+        min_relevance: float | None = None,
+        explain: bool = False,
+    ) -> list[Hits]:
+        """All that ``search_many`` looks at to find the k best: more than k where it reranks."""
+        check_queries(queries)
+        check_k(k)
+        check_mode(mode)
+        check_where(where)
+        check_available(min_relevance=min_relevance)
+        check_rerank(rerank, is_possible=self._reranker is not None)
+        among = self._store.matching(where) if where else None
+        readers: Iterator[_Read] = iter(())
+        if queries and (among is None or len(among)):
+            readers = self._readers(queries, mode, among)
+        number = k if rerank is None else candidates_for(k)
+        found = []
+        for query in queries:
+            asked = _Asked(query=query, k=number, where=where, explain=explain)
+            read = next(readers, None)
+            hits = [] if read is None else self._best(read, asked, _depth(mode, number))
+            found.append(self._reranked(hits, query, rerank))
+        return found
+
+    def _reranked(self, hits: Sequence[Hit], query: str, model: str | None) -> Hits:
+        if model is None or self._reranker is None:
+            return Hits(hits)
+        return reranked(hits, query, model=model, by=self._reranker)
 
     def standing(
         self,
@@ -194,7 +243,7 @@ class Retriever:
         Returns:
             None when the search would never return one of them.
         """
-        _check_queries([query])
+        check_queries([query])
         among = self._store.matching(where) if where else None
         if among is not None and not len(among):
             return None
@@ -339,49 +388,3 @@ def _depth(mode: Mode, k: int) -> int:
 
 def _ranks(ranking: Ranking) -> dict[int, int]:
     return {passage_id: rank for rank, passage_id in enumerate(ranking.ids.tolist(), 1)}
-
-
-def _check_queries(queries: Sequence[object]) -> None:
-    if isinstance(queries, str):
-        raise InvalidArgument("queries is one string: give a list of them, or use search")
-    for query in queries:
-        if not isinstance(query, str):
-            raise InvalidArgument(f"a query of type {type(query).__name__}: give a string")
-        if not query.strip():
-            raise InvalidArgument("the query is blank: ask something")
-
-
-def _check_k(k: object) -> None:
-    if isinstance(k, bool) or not isinstance(k, int):
-        raise InvalidArgument(f"k={k!r}: give a whole number of hits, 1 or more")
-    if k < 1:
-        raise InvalidArgument(f"k={k}: ask for 1 hit or more")
-
-
-def _check_mode(mode: str) -> None:
-    modes = get_args(Mode)
-    if mode not in modes:
-        raise InvalidArgument(f"mode={mode!r}: choose one of {', '.join(modes)}")
-
-
-def _check_where(where: object) -> None:
-    if where is None:
-        return
-    if not isinstance(where, Mapping):
-        raise InvalidArgument(
-            f"where of type {type(where).__name__}: give conditions as {{'source': 'guides/*'}}"
-        )
-    for key, value in where.items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise InvalidArgument(
-                f"where has {key!r}: {value!r}, but a condition is a name and a glob, both strings"
-            )
-
-
-def _check_available(*, rerank: str | None, min_relevance: float | None) -> None:
-    for name, asked in (
-        ("rerank", rerank is not None),
-        ("min_relevance", min_relevance is not None),
-    ):
-        if asked:
-            raise InvalidArgument(f"{name} is not available in this version: leave it out")

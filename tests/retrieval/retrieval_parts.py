@@ -6,9 +6,11 @@ import fnmatch
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 
 import numpy as np
 
+from ragkit.embedding.rerank_seam import RerankAnswer
 from ragkit.embedding.seam import (
     EmbeddedBatch,
     FloatMatrix,
@@ -17,6 +19,7 @@ from ragkit.embedding.seam import (
     embed_all,
     embed_one,
 )
+from ragkit.errors import EmbeddingError
 from ragkit.indexing.seam import IdArray, Ranking
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.records import Document, Passage
@@ -183,3 +186,24 @@ class HashedEmbedder:
 def words_of(text: str) -> list[str]:
     """The words, in lower case."""
     return re.findall(r"\w+", text.lower())
+
+
+class LengthReranker:
+    """A ``Reranker`` that likes long texts, but for ``unscored`` positions; ``error`` fails."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, list[str], str]] = []
+        self.unscored: set[int] = set()
+        self.error: EmbeddingError | None = None
+
+    def rerank(self, query: str, documents: Sequence[str], *, model: str) -> RerankAnswer:
+        """As ``Reranker.rerank``."""
+        self.asked.append((query, list(documents), model))
+        if self.error is not None:
+            return RerankAnswer(error=self.error, requests=3, cost_usd=Decimal("0.001"))
+        scores = {
+            place: len(text) / 1000
+            for place, text in enumerate(documents)
+            if place not in self.unscored
+        }
+        return RerankAnswer(scores=scores, tokens=7, requests=1, cost_usd=Decimal("0.002"))

@@ -221,7 +221,8 @@ def test_an_empty_collection_answers_with_nothing() -> None:
         ({"mode": "fuzzy"}, "hybrid, semantic, lexical"),
         ({"where": ["source"]}, "where of type list"),
         ({"where": {"source": 3}}, "name and a glob"),
-        ({"rerank": "some/model"}, "rerank is not available"),
+        ({"rerank": "some/model"}, "has no reranker"),
+        ({"rerank": " "}, "name a model"),
         ({"min_relevance": 0.0}, "min_relevance is not available"),
     ],
 )

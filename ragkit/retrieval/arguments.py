@@ -1,0 +1,79 @@
+"""What a search was asked with: refused, with what to do, where no search could use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
+
+from ragkit.errors import InvalidArgument
+
+__all__ = [
+    "Mode",
+    "check_available",
+    "check_k",
+    "check_mode",
+    "check_queries",
+    "check_rerank",
+    "check_where",
+]
+
+Mode = Literal["hybrid", "semantic", "lexical"]
+
+
+def check_queries(queries: Sequence[object]) -> None:
+    """Refuse what is no list of questions."""
+    if isinstance(queries, str):
+        raise InvalidArgument("queries is one string: give a list of them, or use search")
+    for query in queries:
+        if not isinstance(query, str):
+            raise InvalidArgument(f"a query of type {type(query).__name__}: give a string")
+        if not query.strip():
+            raise InvalidArgument("the query is blank: ask something")
+
+
+def check_k(k: object) -> None:
+    """Refuse what is no number of hits."""
+    if isinstance(k, bool) or not isinstance(k, int):
+        raise InvalidArgument(f"k={k!r}: give a whole number of hits, 1 or more")
+    if k < 1:
+        raise InvalidArgument(f"k={k}: ask for 1 hit or more")
+
+
+def check_mode(mode: str) -> None:
+    """Refuse an unknown mode."""
+    modes = get_args(Mode)
+    if mode not in modes:
+        raise InvalidArgument(f"mode={mode!r}: choose one of {', '.join(modes)}")
+
+
+def check_where(where: object) -> None:
+    """Refuse what is no mapping of names to globs."""
+    if where is None:
+        return
+    if not isinstance(where, Mapping):
+        raise InvalidArgument(
+            f"where of type {type(where).__name__}: give conditions as {{'source': 'guides/*'}}"
+        )
+    for key, value in where.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise InvalidArgument(
+                f"where has {key!r}: {value!r}, but a condition is a name and a glob, both strings"
+            )
+
+
+def check_rerank(model: object, *, is_possible: bool) -> None:
+    """Refuse what names no model, or a retriever that cannot ask one."""
+    if model is None:
+        return
+    if not isinstance(model, str) or not model.strip():
+        raise InvalidArgument(f"rerank={model!r}: name a model, such as cohere/rerank-v3.5")
+    if not is_possible:
+        raise InvalidArgument(
+            f"rerank={model!r}: this retriever has no reranker, give it one when it is made"
+        )
+
+
+def check_available(*, min_relevance: float | None) -> None:
+    """Refuse what this version does not do."""
+    if min_relevance is not None:
+        raise InvalidArgument("min_relevance is not available in this version: leave it out")

@@ -1,0 +1,110 @@
+"""Hits in the order of a model that reads query and passage together.
+
+Such a model is good and slow: it is given the first candidates of a search and no more. Whatever
+goes wrong with it leaves the hits in the order that they had, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
+from ragkit.records import Hit, Hits, Reranking, ScorePart
+
+__all__ = ["candidates_for", "reranked", "shown_text"]
+
+FEWEST_CANDIDATES = 50
+CANDIDATES_PER_HIT = 2
+
+
+def candidates_for(k: int) -> int:
+    """How many hits of a search are looked at, so that its k best are found."""
+    return max(FEWEST_CANDIDATES, CANDIDATES_PER_HIT * k)
+
+
+def reranked(hits: Sequence[Hit], query: str, *, model: str, by: Reranker) -> Hits:
+    """The hits in the model's order; those that it did not score keep theirs, below the others.
+
+    ``Hit.score`` becomes the model's score, and for the unscored at most the lowest of these, so
+    that it still goes down the list. Equal scores keep their order.
+
+    Args:
+        hits: In the order of the search.
+        query: What was asked.
+        model: Name of the model.
+        by: Asks it.
+
+    Raises:
+        ConfigurationError: The model cannot be asked at all.
+    """
+    # A picture without words has nothing to be read.
+    readable = [place for place, hit in enumerate(hits) if shown_text(hit).strip()]
+    if not readable:
+        return Hits(hits, rerank=Reranking(model=model, applied=False))
+    answer = by.rerank(query, [shown_text(hits[place]) for place in readable], model=model)
+    scores = {readable[place]: score for place, score in answer.scores.items()}
+    told = _told(model, len(readable), answer)
+    return Hits(_in_order(hits, scores) if told.applied else hits, rerank=told)
+
+
+def shown_text(hit: Hit) -> str:
+    """What the model reads of a passage: the headings that a person would see above it, and it.
+
+    All of them, unlike in front of the text that is embedded, where a long path would drown the
+    passage: here it is read beside the query and costs its tokens alone. A path in the file system
+    is left out, so that a file that moves is as good an answer as before.
+    """
+    words = (" ".join(heading.split()) for heading in (hit.title or "", *hit.headings))
+    path = " > ".join(dict.fromkeys(filter(None, words)))
+    return f"{path}\n{hit.text}" if path else hit.text
+
+
+def _told(model: str, candidates: int, answer: RerankAnswer) -> Reranking:
+    note = ""
+    if not answer.scores:
+        why = answer.error or f"{model} scored no passage"
+        note = f"not reranked, the order is that of the search: {why}"
+    return Reranking(
+        model=model,
+        applied=bool(answer.scores),
+        note=note,
+        candidates=candidates,
+        tokens=answer.tokens,
+        requests=answer.requests,
+        cost_usd=answer.cost_usd,
+        provider=answer.provider,
+    )
+
+
+def _in_order(hits: Sequence[Hit], scores: dict[int, float]) -> list[Hit]:
+    best_first = sorted(scores, key=lambda place: (-scores[place], place))
+    unscored = [place for place in range(len(hits)) if place not in scores]
+    lowest, highest = scores[best_first[-1]], scores[best_first[0]]
+    ordered = []
+    for rank, place in enumerate((*best_first, *unscored), 1):
+        hit, score = hits[place], scores.get(place)
+        said = {**hit.scores, "fused": hit.score, "fused_rank": hit.rank}
+        if score is not None:
+            said |= {"rerank": score, "rerank_rank": rank}
+        moved = replace(
+            hit, rank=rank, score=min(lowest, hit.score) if score is None else score, scores=said
+        )
+        ordered.append(_explained(moved, lowest, highest))
+    return ordered
+
+
+def _explained(hit: Hit, lowest: float, highest: float) -> Hit:
+    """With the model's part in the explanation, where there is one."""
+    if hit.explanation is None or "rerank" not in hit.scores:
+        return hit
+    part = ScorePart(
+        name="rerank",
+        score=hit.score,
+        rank=hit.rank,
+        lowest=lowest,
+        highest=highest,
+        scaled=hit.score,
+        weight=1.0,
+    )
+    return replace(hit, explanation=replace(hit.explanation, rerank=part))
