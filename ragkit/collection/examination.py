@@ -48,7 +48,7 @@ def examine(
         defaults = load_settings(directory.absolute().parent)
         with store.snapshot() as snapshot:
             settings = agreed_settings(directory, snapshot, defaults, defaults, key_is_given=False)
-            width = snapshot.setting("width", 0) or None
+            width = snapshot.width or None
         if not own:
             settings = settings.with_arguments(model=model, base_url=base_url)
             settings = settings.with_key(key_for(settings.base_url))

@@ -16,7 +16,7 @@ def status_of(snapshot: Snapshot, store: Store, model: str) -> CollectionStatus:
     return CollectionStatus(
         collection=str(store.directory),
         model=model,
-        dimensions=snapshot.setting("width", 0) or None,
+        dimensions=snapshot.width or None,
         roots={root.name: str(store.place_of(root)) for root in snapshot.roots()},
         documents=snapshot.count("documents"),
         passages=snapshot.count("passages"),

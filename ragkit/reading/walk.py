@@ -9,6 +9,7 @@ loops and nothing leads out. Ignore files above the root are not consulted: a ro
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ _MARKER_FILES = {
 }
 _HIDDEN = "{count} hidden file{plural} or folder{plural}"
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".bzr", ".jj"})
-_COLLECTION_FILES = frozenset({"collection.db", "vectors.f32"})
+_COLLECTION_MATRIX = re.compile(r"vectors(-[0-9]+)?\.f32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,4 +307,5 @@ def _not_documents(names: set[str]) -> str | None:
     for marker, reason in _MARKER_FILES.items():
         if marker in names:
             return reason
-    return "a ragkit collection" if names >= _COLLECTION_FILES else None
+    is_collection = "collection.db" in names and any(map(_COLLECTION_MATRIX.fullmatch, names))
+    return "a ragkit collection" if is_collection else None

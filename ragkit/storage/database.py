@@ -93,6 +93,8 @@ class Database:
         try:
             with damage(self.path):
                 reader.connection.execute("BEGIN")
+                # Each time: a newer program may have migrated it since the last.
+                check_version(reader.connection, str(self.path.parent))
                 yield reader.connection, reader.origin
         finally:
             with contextlib.suppress(sqlite3.Error):
@@ -136,7 +138,6 @@ class Database:
         try:
             if immutable:
                 origin = self._origin(immutable=True)
-            check_version(connection, str(self.path.parent))
             if not schema_version(connection):
                 self._finish_making(connection)
         except BaseException:

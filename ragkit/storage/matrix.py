@@ -1,12 +1,15 @@
-"""``vectors.f32``: float32 little-endian rows, appended and never changed.
+"""The matrices: float32 little-endian rows, appended and never changed.
 
 Row i stands at ``i * dimensions * 4``. Rows past those that the database names are left over from
-an interrupted write, and are overwritten.
+an interrupted write, and are overwritten. Vectors of different fingerprints lie in different files:
+the first is ``vectors.f32``, the n-th ``vectors-n.f32``. A name is made from its number and never
+read from the database, so that no database can point elsewhere.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from pathlib import Path
 
@@ -15,17 +18,28 @@ import numpy.typing as npt
 
 from ragkit.errors import CollectionDamaged, CollectionError
 
-__all__ = ["MATRIX_NAME", "MatrixWriter", "map_rows"]
+__all__ = ["FIRST_MATRIX", "MatrixWriter", "map_rows", "matrix_files", "matrix_name"]
 
-MATRIX_NAME = "vectors.f32"
+FIRST_MATRIX = 1
 FloatMatrix = npt.NDArray[np.float32]
+_NAME = re.compile(r"vectors(-[1-9][0-9]*)?\.f32")
+
+
+def matrix_name(number: int) -> str:
+    """The file of a matrix."""
+    return "vectors.f32" if number == FIRST_MATRIX else f"vectors-{int(number)}.f32"
+
+
+def matrix_files(directory: Path) -> list[Path]:
+    """Every matrix that lies in a collection, whether or not its database knows it."""
+    return sorted(path for path in directory.glob("vectors*.f32") if _NAME.fullmatch(path.name))
 
 
 class MatrixWriter:
     """Appends rows; the caller commits their slots only after ``append`` has returned."""
 
-    def __init__(self, directory: Path, *, next_slot: int) -> None:
-        self._path = directory / MATRIX_NAME
+    def __init__(self, directory: Path, *, number: int = FIRST_MATRIX, next_slot: int) -> None:
+        self._path = directory / matrix_name(number)
         self._next_slot = next_slot
         self._file: int | None = None
 
@@ -64,13 +78,13 @@ class MatrixWriter:
             self._file = None
 
 
-def map_rows(directory: Path, *, width: int, rows: int) -> FloatMatrix:
-    """The first *rows* rows of the matrix, mapped and not read: float32 (rows, width).
+def map_rows(directory: Path, *, number: int = FIRST_MATRIX, width: int, rows: int) -> FloatMatrix:
+    """The first *rows* rows of a matrix, mapped and not read: float32 (rows, width).
 
     Raises:
         CollectionDamaged: The file is shorter than the database says.
     """
-    path = directory / MATRIX_NAME
+    path = directory / matrix_name(number)
     if rows == 0:
         return np.empty((0, width), np.float32)
     size = path.stat().st_size if path.exists() else 0

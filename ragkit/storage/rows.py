@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ragkit.records import Document, JsonValue, Passage, Section
+from ragkit.records import Block, Document, JsonValue, Passage, Section
 from ragkit.storage.seam import StoredPassage
 
 __all__ = [
@@ -86,6 +86,7 @@ class Problem:
         size: Of the file as it was read; None when it is to be tried again at the next sync.
         mtime_ns: The same.
         reading_version: Of the readers that said so.
+        of_model: Whether it is the model's remark on passages, and not the reader's on the file.
     """
 
     root: str
@@ -95,6 +96,7 @@ class Problem:
     size: int | None = None
     mtime_ns: int | None = None
     reading_version: int = 0
+    of_model: bool = False
 
 
 PASSAGE_COLUMNS = """passages.id, roots.name, documents.source, passages.start, passages."end",
@@ -160,19 +162,21 @@ def passage_values(passage: Passage, ordinal: int, key: bytes) -> tuple[object, 
 
 
 def document_values(document: Document) -> tuple[object, ...]:
-    """Columns title … text of a document, in the order of the table."""
+    """Columns title … text and blocks of a document, in the order of the table."""
+    blocks = [[item.start, item.end, item.kind, item.level] for item in document.blocks]
     return (
         document.title,
         _json(document.metadata),
         _json(list(document.pages)),
         _json([[item.start, item.end, item.level, item.title] for item in document.sections]),
         pack_text(document.text),
+        pack_text(_json(blocks)),
     )
 
 
 def document_from_row(row: Sequence[object]) -> Document:
-    """The record of (root, source, media_type, title, metadata, pages, sections, text)."""
-    root, source, media_type, title, metadata, pages, sections, text = row
+    """The record of (root, source, media_type, title, metadata, pages, sections, text, blocks)."""
+    root, source, media_type, title, metadata, pages, sections, text, blocks = row
     return Document(
         root=root,  # type: ignore[arg-type]
         source=source,  # type: ignore[arg-type]
@@ -185,6 +189,13 @@ def document_from_row(row: Sequence[object]) -> Document:
             for start, end, level, heading in json.loads(sections)  # type: ignore[arg-type]
         ),
         text=unpack_text(text),  # type: ignore[arg-type]
+        # An earlier version kept none.
+        blocks=()
+        if blocks is None
+        else tuple(
+            Block(start=start, end=end, kind=kind, level=level)
+            for start, end, kind, level in json.loads(unpack_text(blocks))  # type: ignore[arg-type]
+        ),
     )
 
 

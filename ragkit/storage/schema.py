@@ -8,6 +8,7 @@ interrupted sync left behind is of a generation that never came, and the next wr
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 
@@ -126,9 +127,57 @@ def m002_ledger_of_documents(database: sqlite3.Connection) -> None:
     )
 
 
+def m003_matrices(database: sqlite3.Connection) -> None:
+    """A matrix for each fingerprint, and what it takes to cut a stored document again."""
+    database.execute(
+        """CREATE TABLE matrices (
+            -- 1 is vectors.f32, n is vectors-n.f32; never given twice, since a reader of an old
+            -- generation may still come for a file of that name
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            fingerprint TEXT NOT NULL,
+            width INTEGER                -- null before its first vector
+        )"""
+    )
+    stored = dict(database.execute("SELECT key, value FROM settings").fetchall())
+    if "fingerprint" in stored:
+        fingerprint, width = json.loads(stored["fingerprint"]), stored.get("width")
+        database.execute(
+            "INSERT INTO matrices VALUES (1, ?, ?)",
+            (fingerprint, None if width is None else json.loads(width)),
+        )
+    database.execute(
+        """CREATE TABLE vectors_by_matrix (
+            key BLOB PRIMARY KEY,
+            matrix INTEGER NOT NULL REFERENCES matrices (number),
+            slot INTEGER,              -- null when the model refused the text
+            reason TEXT,
+            checksum INTEGER,          -- crc32 of the row's bytes in the matrix
+            UNIQUE (matrix, slot)
+        ) WITHOUT ROWID"""
+    )
+    database.execute(
+        "INSERT INTO vectors_by_matrix SELECT key, 1, slot, reason, checksum FROM vectors"
+    )
+    database.execute("DROP TABLE vectors")
+    database.execute("ALTER TABLE vectors_by_matrix RENAME TO vectors")
+    # zlib over a JSON list of [start, end, kind, level]; null where an earlier version kept none,
+    # and the next index reads such a document again.
+    database.execute("ALTER TABLE documents ADD COLUMN blocks BLOB")
+    database.execute("UPDATE documents SET chunker_version = 0")
+    # What a model remarked on passages does not outlive the model.
+    database.execute("ALTER TABLE problems ADD COLUMN of_model INTEGER NOT NULL DEFAULT 0")
+    database.execute(
+        """UPDATE problems SET of_model = 1
+        WHERE reason LIKE '% no vector, %' OR reason LIKE '% a vector, %'"""
+    )
+    # The staged rows are looked for at each sync.
+    database.execute("CREATE INDEX passages_by_birth ON passages (born)")
+
+
 _MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_initial,
     m002_ledger_of_documents,
+    m003_matrices,
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
 

@@ -17,6 +17,7 @@ from ragkit.records import Document
 from ragkit.reports import DocumentSpending, ModelSpending
 from ragkit.storage.database import Origin
 from ragkit.storage.ledger import Rate, rate_of, spending_by_document, spending_by_model
+from ragkit.storage.matrix import FIRST_MATRIX
 from ragkit.storage.rows import (
     PASSAGE_COLUMNS,
     DocumentState,
@@ -27,6 +28,7 @@ from ragkit.storage.rows import (
     path_from_value,
     unpack_text,
 )
+from ragkit.storage.schema import schema_version
 from ragkit.storage.seam import IdArray, StoredPassage
 
 __all__ = ["Snapshot"]
@@ -36,6 +38,7 @@ _T = TypeVar("_T")
 _JOINED = """passages JOIN documents ON documents.id = passages.document_id
     JOIN roots ON roots.id = documents.root_id"""
 _VARIABLES = 500
+_MATRICES = 3
 
 
 class Snapshot:
@@ -52,6 +55,7 @@ class Snapshot:
         origin: Origin = (),
     ) -> None:
         self._connection = connection
+        self._schema = schema_version(connection)
         self.origin = origin
         settings = connection.execute("SELECT key, value FROM settings")
         self._settings: dict[str, object] = {key: json.loads(value) for key, value in settings}
@@ -61,6 +65,20 @@ class Snapshot:
     def setting(self, key: str, default: _T) -> _T:
         """A setting of the collection, or the default."""
         return self._settings.get(key, default)  # type: ignore[return-value]
+
+    @property
+    def matrix(self) -> int:
+        """Number of the matrix that its vectors lie in."""
+        return self.setting("matrix", FIRST_MATRIX)
+
+    @property
+    def width(self) -> int:
+        """Dimensions of its vectors; 0 before the first one."""
+        if not self._is_of(_MATRICES):
+            return self.setting("width", 0)
+        query = "SELECT width FROM matrices WHERE number = ?"
+        row = self._connection.execute(query, (self.matrix,)).fetchone()
+        return 0 if row is None else row[0] or 0
 
     @property
     def fingerprint(self) -> str | None:
@@ -89,7 +107,7 @@ class Snapshot:
         """Passages of a document with ordinals from first to last inclusive, in order."""
         query = f"""SELECT {PASSAGE_COLUMNS} FROM {_JOINED}
             WHERE passages.document_id = ? AND passages.ordinal BETWEEN ? AND ?
-            ORDER BY passages.ordinal"""  # noqa: S608
+            AND {self._alive("passages")} ORDER BY passages.ordinal"""  # noqa: S608
         rows = self._connection.execute(query, (document_id, first, last))
         return [passage_from_row(row) for row in rows]
 
@@ -147,8 +165,10 @@ class Snapshot:
 
     def document_states(self) -> Iterator[DocumentState]:
         """Every living document, as far as a sync needs it."""
+        # What an earlier schema kept is not all that a document is cut by: it is read again.
+        chunker = "chunker_version" if self._is_of(_MATRICES) else "0"
         query = f"""SELECT documents.id, roots.name, source, digest, size, mtime_ns, media_type,
-            reader_version, chunker_version FROM documents JOIN roots ON roots.id = root_id
+            reader_version, {chunker} FROM documents JOIN roots ON roots.id = root_id
             WHERE {self._alive("documents")}"""  # noqa: S608
         for row in self._connection.execute(query):
             yield DocumentState(
@@ -187,14 +207,14 @@ class Snapshot:
 
     def documents(self) -> Iterator[Document]:
         """Every living document in the order (root, source)."""
-        query = f"""SELECT roots.name, source, media_type, title, metadata, pages, sections, text
+        query = f"""SELECT {self._document_columns()}
             FROM documents JOIN roots ON roots.id = root_id
             WHERE {self._alive("documents")} ORDER BY roots.name, source"""  # noqa: S608
         return map(document_from_row, self._connection.execute(query))
 
     def document(self, root: str, source: str) -> Document | None:
         """A living document; None when there is none of that name."""
-        query = f"""SELECT roots.name, source, media_type, title, metadata, pages, sections, text
+        query = f"""SELECT {self._document_columns()}
             FROM documents JOIN roots ON roots.id = root_id
             WHERE source = ? AND roots.name = ? AND {self._alive("documents")}"""  # noqa: S608
         row = self._connection.execute(query, (source, root)).fetchone()
@@ -212,8 +232,10 @@ class Snapshot:
 
     def problems(self, kinds: Iterable[str] = ("failed", "skipped", "warning")) -> list[Problem]:
         """What is not in the collection, or not whole, in the order (root, source)."""
-        query = """SELECT roots.name, source, kind, reason, size, mtime_ns, reading_version
-            FROM problems JOIN roots ON roots.id = root_id ORDER BY roots.name, source, kind"""
+        of_model = "of_model" if self._is_of(_MATRICES) else "0"
+        query = f"""SELECT roots.name, source, kind, reason, size, mtime_ns, reading_version,
+            {of_model} FROM problems JOIN roots ON roots.id = root_id
+            ORDER BY roots.name, source, kind"""  # noqa: S608
         wanted = set(kinds)
         return [
             Problem(
@@ -224,6 +246,7 @@ class Snapshot:
                 size=row[4],
                 mtime_ns=row[5],
                 reading_version=row[6],
+                of_model=bool(row[7]),
             )
             for row in self._connection.execute(query)
             if row[2] in wanted
@@ -232,17 +255,18 @@ class Snapshot:
     # --- counts
 
     def count(self, table: str) -> int:
-        """Living rows of ``documents`` or ``passages``; all rows of ``vectors``."""
-        condition = "slot IS NOT NULL" if table == "vectors" else self._alive(table)
+        """Living rows of ``documents`` or ``passages``; all ``vectors`` of its matrix."""
+        condition = (
+            self._in_matrix("slot IS NOT NULL") if table == "vectors" else self._alive(table)
+        )
         query = f"SELECT count(*) FROM {table} WHERE {condition}"  # noqa: S608
         number: int = self._connection.execute(query).fetchone()[0]
         return number
 
     def matrix_rows(self) -> int:
-        """Rows of the matrix that are committed."""
-        rows: int = self._connection.execute(
-            "SELECT coalesce(max(slot) + 1, 0) FROM vectors"
-        ).fetchone()[0]
+        """Rows of its matrix that are committed."""
+        query = f"SELECT coalesce(max(slot) + 1, 0) FROM vectors WHERE {self._in_matrix('1')}"  # noqa: S608
+        rows: int = self._connection.execute(query).fetchone()[0]
         return rows
 
     def unknown_keys(self, keys: Iterable[bytes]) -> set[bytes]:
@@ -271,6 +295,19 @@ class Snapshot:
     def spent_by_document(self) -> list[DocumentSpending]:
         """Each document's part of each run, in the order (run, root, source)."""
         return spending_by_document(self._connection)
+
+    def _is_of(self, schema: int) -> bool:
+        """Whether it has what that schema brought; a reader takes older collections as they are."""
+        return self._schema >= schema
+
+    def _document_columns(self) -> str:
+        blocks = "blocks" if self._is_of(_MATRICES) else "NULL"
+        return f"roots.name, source, media_type, title, metadata, pages, sections, text, {blocks}"
+
+    def _in_matrix(self, condition: str) -> str:
+        if not self._is_of(_MATRICES):
+            return condition
+        return f"{condition} AND matrix = {int(self.matrix)}"
 
     def _alive(self, table: str) -> str:
         # The generation is our own integer, so that it may stand in the statement.

@@ -12,7 +12,7 @@ from pathlib import Path
 from ragkit.errors import CollectionError, CollectionNotFound, NotACollection
 from ragkit.storage.database import DATABASE_NAME, Database, damage
 from ragkit.storage.lock import LOCK_NAME, writer_lock
-from ragkit.storage.matrix import MATRIX_NAME, FloatMatrix, map_rows
+from ragkit.storage.matrix import FloatMatrix, map_rows, matrix_files
 from ragkit.storage.rows import Root
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.writer import Writer
@@ -90,8 +90,12 @@ class Store:
 
     def rows(self, snapshot: Snapshot) -> FloatMatrix:
         """The committed rows of the matrix, mapped: float32 (rows, width)."""
-        width = snapshot.setting("width", 0)
-        return map_rows(self.directory, width=width, rows=snapshot.matrix_rows())
+        return map_rows(
+            self.directory,
+            number=snapshot.matrix,
+            width=snapshot.width,
+            rows=snapshot.matrix_rows(),
+        )
 
     def place_of(self, root: Root) -> Path:
         """Where a root is now, absolute; ``..`` is taken out without asking the file system."""
@@ -114,7 +118,8 @@ class Store:
 
     def _discard(self) -> None:
         self.close()
-        (self.directory / MATRIX_NAME).unlink(missing_ok=True)
+        for path in matrix_files(self.directory):
+            path.unlink(missing_ok=True)
         shutil.rmtree(self.derived, ignore_errors=True)
         # The database goes first: without it the rest is known for remains.
         for name in (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm", LOCK_NAME):

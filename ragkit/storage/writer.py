@@ -1,6 +1,6 @@
 """The one writer of a collection, and the steps of a sync as it sees them.
 
-Vectors are durable as soon as ``add_vectors`` returns. Documents are staged under the coming
+Vectors are durable as soon as ``vectors.add`` returns. Documents are staged under the coming
 generation, invisible and without need to last; ``seal`` gives them their ids, and ``commit`` makes
 them visible with one update.
 """
@@ -12,17 +12,13 @@ import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ragkit.errors import FingerprintMismatch
 from ragkit.records import Document, Passage
 from ragkit.storage.database import atomic
-from ragkit.storage.ledger import LedgerWriter, Share
-from ragkit.storage.matrix import MatrixWriter
 from ragkit.storage.rows import (
     FileFacts,
     Problem,
@@ -33,15 +29,15 @@ from ragkit.storage.rows import (
     path_value,
 )
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.vectors import VectorWriter
 
 __all__ = ["FileFacts", "Sealed", "Writer"]
 
-_VARIABLES = 500
 _COPIED = """digest, ?, ?, media_type, reader_version, chunker_version, language, title, metadata,
-    pages, sections, text, checksum"""
+    pages, sections, text, blocks, checksum"""
 _DOCUMENT_COLUMNS = """root_id, source, raw_name, digest, size, mtime_ns, media_type,
-    reader_version, chunker_version, language, title, metadata, pages, sections, text, checksum,
-    born"""
+    reader_version, chunker_version, language, title, metadata, pages, sections, text, blocks,
+    checksum, born"""
 _PASSAGE_COLUMNS = """document_id, ordinal, start, "end", text, headings, page, line, tokens, key,
     slot, checksum"""
 
@@ -63,28 +59,21 @@ class Writer:
     """Made by ``Store.writing`` only, which holds the lock."""
 
     def __init__(self, directory: Path, connection: sqlite3.Connection) -> None:
-        self._directory = directory
         self._connection = connection
         self._clear_leftovers()
         snapshot = self.snapshot()
         self.generation = snapshot.generation
-        self._width = snapshot.setting("width", 0)
-        self._matrix = MatrixWriter(directory, next_slot=snapshot.matrix_rows())
-        self._ledger = LedgerWriter(connection)
+        self.vectors = VectorWriter(directory, connection)
+        self.vectors.write_to(snapshot.matrix)
 
     def close(self) -> None:
         """Give back the files."""
-        self._matrix.close()
+        self.vectors.close()
         self._connection.close()
 
     def snapshot(self, *, coming: bool = False) -> Snapshot:
         """The committed generation, or the staged one, through the writer's own connection."""
         return Snapshot(self._connection, generation=self.generation + 1 if coming else None)
-
-    @property
-    def has_vectors(self) -> bool:
-        """Whether the collection has decided for a model."""
-        return self._width > 0
 
     # --- settings and roots
 
@@ -92,6 +81,13 @@ class Writer:
         """Keep settings of the collection; values are plain JSON."""
         with atomic(self._connection):
             self._set(values)
+
+    def decide(self, identity: Mapping[str, object]) -> None:
+        """Keep the settings that decide the vectors, and let these lie in their matrix."""
+        with atomic(self._connection):
+            matrix = self.vectors.matrix_of(str(identity["fingerprint"]))
+            self._set({**identity, "matrix": matrix})
+        self.vectors.write_to(matrix)
 
     def add_root(self, name: str, path: str, *, is_file: bool) -> Root:
         """Stage a root, or give the one of that name its path."""
@@ -106,72 +102,6 @@ class Writer:
                 (name, path_value(path), is_file),
             ).fetchone()
         return Root(id=row[0], name=name, path=path, is_file=is_file)
-
-    # --- vectors
-
-    def known(self, keys: Iterable[bytes]) -> dict[bytes, int | None]:
-        """Slots of those keys that the collection has; None where the model refused the text."""
-        wanted = list(set(keys))
-        found: dict[bytes, int | None] = {}
-        for start in range(0, len(wanted), _VARIABLES):
-            some = wanted[start : start + _VARIABLES]
-            query = f"SELECT key, slot FROM vectors WHERE key IN ({','.join('?' * len(some))})"  # noqa: S608
-            found.update(self._connection.execute(query, some).fetchall())
-        return found
-
-    def refusals(self, keys: Iterable[bytes]) -> dict[bytes, str]:
-        """Why the model refused these texts."""
-        query = "SELECT reason FROM vectors WHERE key = ? AND slot IS NULL"
-        rows = ((key, self._connection.execute(query, (key,)).fetchone()) for key in set(keys))
-        return {key: row[0] for key, row in rows if row is not None}
-
-    def add_vectors(
-        self,
-        keys: Sequence[bytes],
-        vectors: npt.NDArray[np.float32],
-        *,
-        refused: Mapping[bytes, str],
-        spent: tuple[str, int, int, Decimal],
-        shares: Sequence[Share] = (),
-    ) -> dict[bytes, int]:
-        """Store one answered batch durably, with what it cost, before anything else happens.
-
-        Args:
-            keys: One for each row, not yet known.
-            vectors: float32, shape (len(keys), d), rows of unit length.
-            refused: Reason for each text that the model will never take.
-            spent: (model, tokens, requests, cost_usd) for the ledger.
-            shares: Of the documents that the texts belong to.
-
-        Returns:
-            The slot of each key.
-        """
-        if self._width and len(keys) and vectors.shape[1] != self._width:
-            raise FingerprintMismatch(
-                f"the model gave vectors of {vectors.shape[1]} dimensions and the collection at"
-                f" {self._directory} has {self._width}: index into another collection with -c"
-            )
-        written = self._matrix.append(vectors) if len(keys) else []
-        self._connection.execute("PRAGMA synchronous = FULL")
-        with atomic(self._connection):
-            self._connection.executemany(
-                "INSERT INTO vectors (key, slot, checksum) VALUES (?, ?, ?)",
-                [(key, slot, crc) for key, (slot, crc) in zip(keys, written, strict=True)],
-            )
-            self._connection.executemany(
-                "INSERT OR IGNORE INTO vectors (key, reason) VALUES (?, ?)", refused.items()
-            )
-            if not self._width and len(keys):
-                self._width = int(vectors.shape[1])
-                self._set({"width": self._width})
-            self._ledger.charge(spent, len(keys), shares)
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        return {key: slot for key, (slot, _) in zip(keys, written, strict=True)}
-
-    def save(self, model: str, passages: int, tokens: int) -> None:
-        """Note in the ledger the passages that needed no vector, with their cl100k tokens."""
-        with atomic(self._connection):
-            self._ledger.save(model, passages, tokens)
 
     # --- documents, staged
 
@@ -304,7 +234,7 @@ class Writer:
             "DELETE FROM problems WHERE root_id = ?", [(id_,) for id_ in roots.values()]
         )
         self._connection.executemany(
-            "INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     roots[item.root],
@@ -314,6 +244,7 @@ class Writer:
                     item.size,
                     item.mtime_ns,
                     item.reading_version,
+                    item.of_model,
                 )
                 for item in problems
             ],
@@ -342,7 +273,7 @@ class Writer:
         )
         row = self._connection.execute(
             f"INSERT INTO documents ({_DOCUMENT_COLUMNS})"  # noqa: S608
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (*values, checksum((facts.digest, *contents)), self.generation + 1),
         ).fetchone()
         id_: int = row[0]

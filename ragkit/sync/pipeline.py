@@ -204,7 +204,7 @@ class Pipeline:
 
     def _claim(self, pending: _Pending) -> Iterator[_Sent]:
         """The texts of a document that nobody has a vector for, each of them once."""
-        pending.slots = self._writer.known(pending.keys)
+        pending.slots = self._writer.vectors.known(pending.keys)
         pending.missing = set(pending.keys) - pending.slots.keys()
         new = []
         for passage, key in zip(pending.passages, pending.keys, strict=True):
@@ -235,7 +235,7 @@ class Pipeline:
         sent = [self._in_flight.pop(index) for index in batch.indexes]
         keys = [item.key for item in sent]
         refused = {self._in_flight.pop(index).key: reason for index, reason in batch.failed}
-        slots = self._writer.add_vectors(
+        slots = self._writer.vectors.add(
             keys,
             batch.vectors,
             refused=refused,
@@ -287,7 +287,7 @@ class Pipeline:
             replaces=None if change.state is None else change.state.id,
         )
         refused = [key for key in pending.keys if pending.slots[key] is None]
-        reasons = self._writer.refusals(refused) if refused else {}
+        reasons = self._writer.vectors.refusals(refused) if refused else {}
         self._report_passages(pending, "failed", "no vector", reasons)
         self._report_passages(pending, "warning", "a vector", pending.remarks)
         self.outcome.passages += len(pending.passages)
@@ -319,6 +319,7 @@ class Pipeline:
                     size=pending.facts.size,
                     mtime_ns=pending.facts.mtime_ns,
                     reading_version=reading_version(),
+                    of_model=True,
                 )
             )
 

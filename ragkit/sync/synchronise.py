@@ -214,7 +214,7 @@ class _Run:
         self._covered = covered
         self._difference = difference
         if writer.snapshot().fingerprint is None:
-            writer.set(synchroniser.identity)
+            writer.decide(synchroniser.identity)
         self._roots = {root.name: root for root in writer.snapshot().roots()}
         for scope in covered:
             path = stored_path(scope.path, self._store.directory)
@@ -289,7 +289,7 @@ class _Run:
 
     def _commit(self, outcome: Outcome) -> None:
         if outcome.reused:
-            self._writer.save(
+            self._writer.vectors.save(
                 self._synchroniser.embedder.fingerprint.model, outcome.reused, outcome.reused_tokens
             )
         sealed = self._writer.seal()

@@ -46,10 +46,10 @@ def stage(
     whole = "\n".join(texts)
     document = Document(source=source, text=whole, title="Title", metadata={"team": {"name": "x"}})
     keys = [text.encode().ljust(32, b".") for text in texts]
-    known = writer.known(keys)
+    known = writer.vectors.known(keys)
     new = [key for key in dict.fromkeys(keys) if key not in known]
     rows = np.eye(8, dtype=np.float32)[[key[0] % 8 for key in new]]
-    slots = {**known, **writer.add_vectors(new, rows, refused={}, spent=SPENT)}
+    slots = {**known, **writer.vectors.add(new, rows, refused={}, spent=SPENT)}
     passages, start = [], 0
     for line, (text, key) in enumerate(zip(texts, keys, strict=True), 1):
         passage = Passage(source=source, start=start, end=start + len(text), text=text, line=line)
@@ -73,7 +73,10 @@ def living(store: Store) -> list[tuple[int, str, str]]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "kb")
+    store = Store(tmp_path / "kb")
+    with store.writing() as writer:
+        writer.decide({"fingerprint": "test"})
+    return store
 
 
 @pytest.fixture
@@ -172,7 +175,7 @@ def test_an_interrupted_sync_leaves_only_its_vectors(filled: Store) -> None:
         stage(writer, root_of(filled), "c.md", ["five"])
         writer.seal()
     with filled.writing() as writer:
-        assert writer.known([b"five".ljust(32, b".")]) == {b"five".ljust(32, b"."): 4}
+        assert writer.vectors.known([b"five".ljust(32, b".")]) == {b"five".ljust(32, b"."): 4}
         commit(writer)
     assert living(filled) == before
 
@@ -268,7 +271,7 @@ def test_the_ledger_adds_up(filled: Store) -> None:
     spent = ("paid", 10, 1, Decimal("0.1"))
     with filled.writing() as writer:
         for key in (b"k" * 32, b"l" * 32, b"m" * 32):
-            writer.add_vectors([key], np.eye(8, dtype=np.float32)[:1], refused={}, spent=spent)
+            writer.vectors.add([key], np.eye(8, dtype=np.float32)[:1], refused={}, spent=spent)
     with filled.snapshot() as snapshot:
         assert snapshot.spent()[-1] == ("paid", 30, 3, "0.3")
 
@@ -277,9 +280,9 @@ def test_a_refused_text_is_remembered(filled: Store) -> None:
     """A text that the model will never take is known with its reason and has no slot."""
     none = np.empty((0, 8), np.float32)
     with filled.writing() as writer:
-        writer.add_vectors([], none, refused={b"r" * 32: "too odd"}, spent=SPENT)
-        assert writer.known([b"r" * 32]) == {b"r" * 32: None}
-        assert writer.refusals([b"r" * 32]) == {b"r" * 32: "too odd"}
+        writer.vectors.add([], none, refused={b"r" * 32: "too odd"}, spent=SPENT)
+        assert writer.vectors.known([b"r" * 32]) == {b"r" * 32: None}
+        assert writer.vectors.refusals([b"r" * 32]) == {b"r" * 32: "too odd"}
 
 
 def test_the_second_writer_is_told_who_holds_it(store: Store) -> None:

@@ -24,7 +24,7 @@ def charge(
 ) -> None:
     """One batch of one text per share."""
     keys = [name + bytes([number]) * 31 for number in range(len(shares))]
-    writer.add_vectors(
+    writer.vectors.add(
         keys,
         np.eye(8, dtype=np.float32)[: len(keys)],
         refused={},
@@ -88,7 +88,7 @@ def test_what_is_reused_is_priced(tmp_path: Path) -> None:
     store = Store(tmp_path / "kb")
     with store.writing() as writer:
         charge(writer, 600, "0.00006", [share("a.md", 300)])
-        writer.save("test/small", 5, 150)
+        writer.vectors.save("test/small", 5, 150)
     with store.snapshot() as snapshot:
         (total,) = snapshot.spent_by_model()
         assert (total.reused, total.saved_tokens) == (5, 150)
