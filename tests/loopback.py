@@ -31,6 +31,7 @@ from typing import Any, NoReturn, Self
 from loopback_faults import FAULTS, PAGE, Fault, error_body, spoil
 from loopback_inquiries import Inquiries, answer_question
 from loopback_models import MODELS, Model, encoded, tokens_of, vector_of
+from loopback_rerank import Reranks, answer_rerank
 
 __all__ = [
     "FAULTS",
@@ -40,6 +41,7 @@ __all__ = [
     "LoopbackServer",
     "Model",
     "Quirks",
+    "Reranks",
     "tokens_of",
     "vector_of",
 ]
@@ -123,6 +125,7 @@ class LoopbackServer:
         quirks: How it deviates, to be changed at will.
         faults: Fault by number of the embeddings request, from 1.
         inquiries: How it answers GET, to be changed at will, and what was asked.
+        reranks: The same for ``POST /rerank``.
         refused_words: A text with one of these is refused with 400, unnamed.
     """
 
@@ -131,6 +134,7 @@ class LoopbackServer:
         self.ledger = Ledger()
         self.quirks = Quirks()
         self.inquiries = Inquiries()
+        self.reranks = Reranks()
         self.faults: dict[int, Fault] = {}
         self.always: Fault | None = None
         self.credit_usd: Decimal | None = None
@@ -211,6 +215,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        if self.path == "/api/v1/rerank":
+            named = {name.lower(): value for name, value in self.headers.items()}
+            self._answer(*answer_rerank(self.server.loopback, named, body))
+            return
         if self.path != "/api/v1/embeddings":
             self._answer(404, PAGE, {"Content-Type": "text/html"})
             return

@@ -6,6 +6,7 @@ somebody waits for at a terminal, so it gives up after seconds.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
@@ -34,13 +35,24 @@ _LONGEST_WAIT_S: Final = 5.0
 _PASSING: Final = frozenset({408, 409, 424, 425, 429, 500, 502, 503, 504, 524, 529})
 
 
-def patiently(ask: Callable[[], T | Failure]) -> T | Failure:
-    """The first answer of a few attempts; failures that time does not heal come back at once."""
+def patiently(ask: Callable[[], T | Failure], *, ends_at_s: float = math.inf) -> T | Failure:
+    """The first answer of a few attempts; failures that time does not heal come back at once.
+
+    So does a refusal that asks for a longer wait than anybody has at a terminal: nothing is sent
+    before a stated wait has passed.
+
+    Args:
+        ask: One attempt.
+        ends_at_s: When there is no further one, on the monotonic clock.
+    """
     for attempt in range(1, _ATTEMPTS):
         answer = ask()
         if not isinstance(answer, Failure) or not _passes(answer):
             return answer
-        time.sleep(_wait_s(answer, attempt))
+        wait_s = _wait_s(answer, attempt)
+        if wait_s > _LONGEST_WAIT_S or time.monotonic() + wait_s >= ends_at_s:
+            return answer
+        time.sleep(wait_s)
     return ask()
 
 
@@ -49,20 +61,20 @@ def get_json(transport: Transport, path: str) -> Mapping[str, object] | list[obj
     return patiently(lambda: _document(transport.get(path)))
 
 
-def error_of(failure: Failure, target: Target) -> EmbeddingError:
-    """What a failure is called when it is final."""
+def error_of(failure: Failure, target: Target, attempts: int = _ATTEMPTS) -> EmbeddingError:
+    """What a failure is called when it is final, after so many attempts at most."""
     match failure:
         case NoReply(kind="invalid"):
             return target.unsendable(failure.reason)
         case NoReply():
-            return target.gave_up(_ATTEMPTS if _passes(failure) else 1, failure.reason)
+            return target.gave_up(attempts if _passes(failure) else 1, failure.reason)
         case BadReply():
             return MalformedReply(
                 f"{target.url} gave no usable answer ({failure.reason}): check that the base URL "
                 "is that of an OpenAI-compatible API"
             )
     if failure.status in _PASSING or failure.status >= 500:
-        return target.gave_up(_ATTEMPTS, f"{failure.status}: {failure.message}")
+        return target.gave_up(attempts, f"{failure.status}: {failure.message}")
     worded = {
         401: target.forbidden,
         402: target.no_credit,
@@ -105,8 +117,7 @@ def _wait_s(failure: Failure, attempt: int) -> float:
     stated = failure.retry_after_s if isinstance(failure, ServerError) else None
     if stated is None and isinstance(failure, ServerError):
         stated = _header_s(failure.headers)
-    wait_s: float = _FIRST_WAIT_S * 2 ** (attempt - 1) if stated is None else stated
-    return min(wait_s, _LONGEST_WAIT_S)
+    return _FIRST_WAIT_S * 2.0 ** (attempt - 1) if stated is None else stated
 
 
 def _header_s(headers: Mapping[str, str]) -> float | None:

@@ -33,7 +33,7 @@ from ragkit.embedding.waits import Patience, backoff_s, stated_wait_s
 from ragkit.errors import EmbeddingError
 
 __all__ = ["Attempt", "Decision", "DropDimensions", "Failure", "Policy", "Reject", "Shrink"]
-__all__ += ["Split", "Stop", "Wait", "is_slow", "way_of"]
+__all__ += ["Split", "Stop", "Wait", "is_slow", "stated_limit", "way_of"]
 
 Failure = ServerError | BadReply | NoReply
 
@@ -206,7 +206,7 @@ class Policy:
             return self._halve_or_reject(error, attempt)
         if error.availability in _NOT_SERVED or error.code in _NOT_SERVED:
             return Stop(error=self.target.unavailable(error))
-        shrink = _stated_limit(error.message, attempt.size)
+        shrink = stated_limit(error.message, attempt.size)
         if shrink is not None:
             return shrink
         about_text = error.kind in _ABOUT_TEXT or bool(_TEXT_WORDS.search(error.message))
@@ -371,7 +371,7 @@ _TOO_MANY: Final = re.compile(
 )
 
 
-def _stated_limit(message: str, size: int) -> Shrink | None:
+def stated_limit(message: str, size: int) -> Shrink | None:
     """What the server takes; half as many texts as it refused where it names no number."""
     tokens = _TOKENS_PER_REQUEST.search(message)
     if tokens is not None and size > 1:

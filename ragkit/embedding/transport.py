@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import ipaddress
 import os
@@ -73,46 +74,52 @@ class Transport:
         self._process = os.getpid()
         self._lock = threading.Lock()
 
-    def post(self, path: str, body: bytes, *, expected: int) -> RawReply | NoReply | BadReply:
+    def post(
+        self, path: str, body: bytes, *, expected: int, timeout_s: float | None = None
+    ) -> RawReply | NoReply | BadReply:
         """Send one request and read its reply; foreign errors end here.
 
         Args:
             path: Behind the base URL.
             body: JSON.
             expected: How many vectors the reply may hold, which bounds its size.
+            timeout_s: Longest wait for this reply; None for that of all.
         """
         most_bytes = _LARGEST_REST_BYTES + expected * _LARGEST_VECTOR_BYTES
-        return self._asked("POST", path, body, most_bytes)
+        return self._asked("POST", path, body, most_bytes, timeout_s or self._timeout_s)
 
     def get(self, path: str) -> RawReply | NoReply | BadReply:
         """Ask for what the server tells of itself; the path may end in a query."""
-        reply = self._asked("GET", path, None, _LARGEST_LISTING_BYTES)
+        reply = self._asked("GET", path, None, _LARGEST_LISTING_BYTES, self._timeout_s)
         return self.masked(reply) if isinstance(reply, RawReply) else reply
 
     def _asked(
-        self, method: str, path: str, body: bytes | None, most_bytes: int
+        self, method: str, path: str, body: bytes | None, most_bytes: int, timeout_s: float
     ) -> RawReply | NoReply | BadReply:
         try:
-            return self._exchange(method, path, body, most_bytes)
+            return self._exchange(method, path, body, most_bytes, timeout_s)
         except httpx.DecodingError as error:
             return BadReply(reason=f"a reply that cannot be uncompressed ({_words(error)})")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return self._no_reply(error)
+            return self._no_reply(error, timeout_s)
 
     def _exchange(
-        self, method: str, path: str, body: bytes | None, most_bytes: int
+        self, method: str, path: str, body: bytes | None, most_bytes: int, timeout_s: float
     ) -> RawReply | NoReply | BadReply:
         client = self._taken()
         try:
-            return self._received(client, method, path, body, most_bytes)
+            request = client.build_request(
+                method, self._base_url + path, content=body, timeout=_timeout(timeout_s)
+            )
+            return self._received(client, request, most_bytes, timeout_s)
         finally:
             self._give_back(client)
 
     def _received(
-        self, client: httpx.Client, method: str, path: str, body: bytes | None, most_bytes: int
+        self, client: httpx.Client, request: httpx.Request, most_bytes: int, timeout_s: float
     ) -> RawReply | NoReply | BadReply:
-        ends_at_s = time.monotonic() + self._timeout_s
-        with client.stream(method, self._base_url + path, content=body) as response:
+        ends_at_s = time.monotonic() + timeout_s
+        with contextlib.closing(client.send(request, stream=True)) as response:
             parts: list[bytes] = []
             size_bytes = 0
             for part in response.iter_bytes():
@@ -122,16 +129,16 @@ class Transport:
                     return BadReply(reason=f"a reply of over {most_bytes} bytes")
                 # Each byte resets the timeout of httpx: a slow drip would never end.
                 if time.monotonic() > ends_at_s:
-                    return NoReply(kind="timeout", reason=self._too_slow())
+                    return NoReply(kind="timeout", reason=_too_slow(timeout_s))
             return self._reply(response, b"".join(parts))
 
-    def _no_reply(self, error: httpx.HTTPError | httpx.InvalidURL) -> NoReply:
+    def _no_reply(self, error: httpx.HTTPError | httpx.InvalidURL, timeout_s: float) -> NoReply:
         match error:
             case httpx.ConnectTimeout():
                 reason = f"no connection in {_CONNECT_TIMEOUT_S:g} s"
                 return NoReply(kind="refused", reason=reason, cause=error)
             case httpx.TimeoutException():
-                return NoReply(kind="timeout", reason=self._too_slow(), cause=error)
+                return NoReply(kind="timeout", reason=_too_slow(timeout_s), cause=error)
             case httpx.ConnectError() | httpx.ProxyError():
                 return NoReply(kind="refused", reason=_words(error), cause=error)
             case httpx.UnsupportedProtocol() | httpx.LocalProtocolError() | httpx.InvalidURL():
@@ -145,9 +152,6 @@ class Transport:
         if self._process == os.getpid():
             for client in clients:
                 client.close()
-
-    def _too_slow(self) -> str:
-        return f"no answer in {self._timeout_s:g} s"
 
     def _reply(self, response: httpx.Response, body: bytes) -> RawReply:
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -196,7 +200,7 @@ class Transport:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"
         return httpx.Client(
             headers=headers,
-            timeout=httpx.Timeout(self._timeout_s, connect=_CONNECT_TIMEOUT_S),
+            timeout=_timeout(self._timeout_s),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
             follow_redirects=False,
             verify=certificates,
@@ -259,6 +263,14 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _timeout(timeout_s: float) -> httpx.Timeout:
+    return httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
+
+
+def _too_slow(timeout_s: float) -> str:
+    return f"no answer in {timeout_s:.3g} s"
 
 
 def _version() -> str:

@@ -26,7 +26,7 @@ from ragkit.embedding.failures import (
 )
 from ragkit.embedding.seam import FloatMatrix, FloatVector
 
-__all__ = ["Reply", "RequestForm", "build_request", "parse_reply"]
+__all__ = ["Reply", "RequestForm", "bill_of", "build_request", "parse_reply"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +180,7 @@ def parse_reply(
         document = decoded(body)
         if holds_error(document):
             return server_error(status, headers, document, body)
-    tokens, cost_usd = _bill(envelope.usage)
+    tokens, cost_usd = bill_of(envelope.usage)
     try:
         rows = _rows(envelope.data, expected, width)
         vectors, was_unit = _unit(rows)
@@ -198,7 +198,8 @@ def parse_reply(
     )
 
 
-def _bill(usage: msgspec.Raw) -> tuple[int | None, Decimal | None]:
+def bill_of(usage: msgspec.Raw) -> tuple[int | None, Decimal | None]:
+    """Tokens and dollars of a reply's ``usage``; None for what it does not say."""
     # A bill that cannot be read must not cost the vectors that were paid for.
     try:
         stated = _USAGE.decode(usage)
