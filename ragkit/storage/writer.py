@@ -113,6 +113,7 @@ class Writer:
         passages: Sequence[tuple[Passage, bytes, int | None]],
         *,
         replaces: int | None,
+        names: Sequence[bytes] | None = None,
     ) -> None:
         """Stage a document that is new or changed.
 
@@ -123,6 +124,8 @@ class Writer:
             passages: (passage, key, slot) in order; slot None where the model refused the text.
             replaces: The living document that it takes the place of. Passages whose embedded text
                 is the same keep their ids.
+            names: The key of each embedded text by the fingerprint of the document that is
+                replaced; None where that is the passages' own.
         """
         with atomic(self._connection):
             kept = self._ids_by_key(replaces)
@@ -132,7 +135,7 @@ class Writer:
             rows = []
             for ordinal, (passage, key, slot) in enumerate(passages):
                 values = (document_id, *passage_values(passage, ordinal, key), slot)
-                same = kept.get(key)
+                same = kept.get(key if names is None else names[ordinal])
                 id_ = same.popleft() if same else None
                 rows.append((*values, checksum(values), id_, self.generation + 1))
             self._connection.executemany(

@@ -11,9 +11,9 @@ from ragkit.chunking.recipe import embedded_text
 from ragkit.reading.pool import WorkerFailure
 from ragkit.reports import Change, SyncPlan
 from ragkit.storage.snapshot import Snapshot
+from ragkit.sync.arrivals import requests
 from ragkit.sync.counting import TokenEstimate, token_estimate
 from ragkit.sync.difference import Difference, ToRead
-from ragkit.sync.pipeline import requests
 from ragkit.sync.pricing import Pricing
 from ragkit.sync.synchronise import Options, Synchroniser
 from ragkit.sync.worker import CutReply, cut_passages

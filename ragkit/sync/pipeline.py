@@ -1,35 +1,31 @@
-"""Files become stored documents: read and cut in workers, embedded as they come, written once.
+"""Cut documents become stored ones: embedded as they come, written once.
 
-One stream runs through all of it. The embedder pulls texts, which pulls files out of the worker
-pool, so that neither runs further ahead than the batches in flight: memory stays flat however
-large the folder is.
+One stream runs through all of it. The embedder pulls texts, which pulls documents out of whatever
+cuts them, so that neither runs further ahead than the batches in flight: memory stays flat however
+many there are.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ragkit.chunking.recipe import embedded_text
 from ragkit.embedding.seam import EmbeddedBatch, Embedder
-from ragkit.indexing.analysis import detect_language
-from ragkit.reading.messages import ReadReply, ReadRequest
-from ragkit.reading.pool import WorkerFailure, WorkerPool
-from ragkit.reading.registry import reader_version, reading_version
-from ragkit.records import Document, Passage
+from ragkit.reading.registry import reading_version
+from ragkit.records import Passage
 from ragkit.storage.ledger import Share
 from ragkit.storage.rows import Problem, Root
-from ragkit.storage.writer import FileFacts, Writer
+from ragkit.storage.writer import Writer
+from ragkit.sync.arrivals import Arrival, CutDocument
 from ragkit.sync.counting import PrefixedCounts
 from ragkit.sync.difference import ToRead
 from ragkit.sync.progress import Progress, ProgressListener
-from ragkit.sync.worker import CutReply, cut_passages
 
-__all__ = ["Outcome", "Pipeline", "requests"]
+__all__ = ["Outcome", "Pipeline"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,12 +61,11 @@ class _Pending:
     """A document that waits for its last vectors."""
 
     change: ToRead
-    document: Document
-    facts: FileFacts
-    passages: list[Passage]
+    cut: CutDocument
     keys: list[bytes]
-    slots: dict[bytes, int | None]
-    missing: set[bytes]
+    names: list[bytes]
+    slots: dict[bytes, int | None] = field(default_factory=dict)
+    missing: set[bytes] = field(default_factory=set)
     remarks: dict[bytes, str] = field(default_factory=dict)
     bought: int = 0
     reused_tokens: int = 0
@@ -78,63 +73,63 @@ class _Pending:
 
 
 class Pipeline:
-    """One run over the changed files of a sync.
+    """One run over documents that are new or changed.
 
     Args:
         writer: Where documents and vectors go.
         roots: By name.
         embedder: Its fingerprint names the vectors.
-        chunker_version: Kept with each document.
         listener: Told after each batch and document; None when nobody looks.
         stop: Once set, nothing new is begun, and what is in flight is still kept.
+        name: How the document that is replaced names an embedded text: an equal name keeps the
+            passage's id. None where it has vectors of the same fingerprint, so that the keys do.
     """
 
     def __init__(
         self,
         *,
         writer: Writer,
-        roots: dict[str, Root],
+        roots: Mapping[str, Root],
         embedder: Embedder,
-        chunker_version: int,
         listener: ProgressListener | None,
         stop: threading.Event,
+        name: Callable[[str], bytes] | None = None,
     ) -> None:
         self._writer = writer
         self._roots = roots
         self._embedder = embedder
-        self._chunker_version = chunker_version
         self._listener = listener
         self._stop = stop
+        self._name = name
         self.outcome = Outcome()
         self._in_flight: dict[int, _Sent] = {}
         self._counts = PrefixedCounts(embedder.fingerprint.document_prompt)
         self._waiting: defaultdict[bytes, list[_Pending]] = defaultdict(list)
         self._progress = Progress(total_bytes=0)
 
-    def run(self, changes: Sequence[ToRead], pool: WorkerPool[CutReply], max_bytes: int) -> None:
-        """Read, embed and stage all of the changes; the outcome is complete up to any error.
+    def run(self, arrivals: Iterable[Arrival], *, total_bytes: int) -> None:
+        """Embed and stage all that arrives; the outcome is complete up to any error.
+
+        Args:
+            arrivals: Taken as the embedder has room for their texts.
+            total_bytes: Size of all their files, for the progress.
 
         Raises:
             EmbeddingError: The rest cannot be embedded now; what was answered is stored.
         """
-        total = sum(change.file.size for change in changes)
-        self._progress = Progress(total_bytes=total)
+        self._progress = Progress(total_bytes=total_bytes)
         self._tell()
-        stream = self._texts(changes, pool, max_bytes)
-        for batch in self._embedder.embed(stream, role="document"):
+        for batch in self._embedder.embed(self._texts(arrivals), role="document"):
             self._store(batch)
 
-    # --- from files to texts
+    # --- from documents to texts
 
-    def _texts(
-        self, changes: Sequence[ToRead], pool: WorkerPool[CutReply], max_bytes: int
-    ) -> Iterator[str]:
+    def _texts(self, arrivals: Iterable[Arrival]) -> Iterator[str]:
         sent = 0
-        replies = pool.run(requests(changes, max_bytes))
-        for change, (_, reply) in zip(changes, replies, strict=True):
+        for arrival in arrivals:
             if self._stop.is_set():
                 return
-            pending = self._accept(change, reply)
+            pending = self._accept(arrival)
             if pending is None:
                 continue
             for item in self._claim(pending):
@@ -144,78 +139,34 @@ class Pipeline:
                 if self._stop.is_set():
                     return
 
-    def _accept(self, change: ToRead, reply: CutReply | WorkerFailure) -> _Pending | None:
-        if isinstance(reply, WorkerFailure):
-            self._report(change, "failed", reply.reason, read=None)
+    def _accept(self, arrival: Arrival) -> _Pending | None:
+        self.outcome.problems += arrival.problems
+        change, cut = arrival.change, arrival.cut
+        if cut is None:
+            if change.state is not None and arrival.is_gone:
+                self._writer.remove_document(change.state.id)
+                self.outcome.removed += 1
             self._advance(change.file.size)
             return None
-        read = reply.read
-        for warning in read.warnings:
-            self._report(change, "warning", warning, read=read)
-        if read.document is None or not reply.cuts:
-            self._refuse(change, read)
-            return None
-        passages = cut_passages(read.document, reply.cuts)
-        title, key = read.document.title, self._embedder.fingerprint.key
-        return _Pending(
-            change=change,
-            document=read.document,
-            facts=FileFacts(
-                raw_name=change.file.raw_name,
-                digest=read.digest or b"",
-                size=read.size,
-                mtime_ns=read.mtime_ns,
-                reader_version=reader_version(read.document.media_type),
-                chunker_version=self._chunker_version,
-                language=detect_language(read.document.text),
-            ),
-            passages=passages,
-            keys=[key(embedded_text(title, passage)) for passage in passages],
-            slots={},
-            missing=set(),
-        )
-
-    def _refuse(self, change: ToRead, read: ReadReply) -> None:
-        """A file that gives no document; what was indexed of it before is gone with its content.
-
-        Where it could not even be opened nothing is known of the content, and the version that is
-        indexed stays.
-        """
-        kind = "failed" if read.failed is not None else "skipped"
-        self._report(change, kind, read.failed or read.skipped or "no text", read=read)
-        if change.state is not None and read.digest is not None:
-            self._writer.remove_document(change.state.id)
-            self.outcome.removed += 1
-        self._advance(change.file.size)
-
-    def _report(self, change: ToRead, kind: str, reason: str, *, read: ReadReply | None) -> None:
-        known = read is not None and read.digest is not None
-        self.outcome.problems.append(
-            Problem(
-                root=change.root,
-                source=change.file.source,
-                kind=kind,
-                reason=reason,
-                size=read.size if known and read is not None else None,
-                mtime_ns=read.mtime_ns if known and read is not None else None,
-                reading_version=reading_version(),
-            )
-        )
+        texts = [embedded_text(cut.document.title, passage) for passage in cut.passages]
+        keys = [self._embedder.fingerprint.key(text) for text in texts]
+        names = keys if self._name is None else [self._name(text) for text in texts]
+        return _Pending(change=change, cut=cut, keys=keys, names=names)
 
     def _claim(self, pending: _Pending) -> Iterator[_Sent]:
         """The texts of a document that nobody has a vector for, each of them once."""
         pending.slots = self._writer.vectors.known(pending.keys)
         pending.missing = set(pending.keys) - pending.slots.keys()
         new = []
-        for passage, key in zip(pending.passages, pending.keys, strict=True):
+        for passage, key in zip(pending.cut.passages, pending.keys, strict=True):
             if key in pending.missing and key not in self._waiting:
                 new.append(
                     _Sent(
                         key=key,
-                        text=embedded_text(pending.document.title, passage),
+                        text=embedded_text(pending.cut.document.title, passage),
                         passage=passage,
                         root=pending.change.root,
-                        source=pending.document.source,
+                        source=pending.cut.document.source,
                     )
                 )
                 self._waiting[key] = []
@@ -277,21 +228,22 @@ class Pipeline:
         ]
 
     def _finish(self, pending: _Pending) -> None:
-        change = pending.change
+        change, cut = pending.change, pending.cut
         slots = [pending.slots[key] for key in pending.keys]
         self._writer.add_document(
             self._roots[change.root],
-            pending.document,
-            pending.facts,
-            list(zip(pending.passages, pending.keys, slots, strict=True)),
+            cut.document,
+            cut.facts,
+            list(zip(cut.passages, pending.keys, slots, strict=True)),
             replaces=None if change.state is None else change.state.id,
+            names=pending.names,
         )
         refused = [key for key in pending.keys if pending.slots[key] is None]
         reasons = self._writer.vectors.refusals(refused) if refused else {}
         self._report_passages(pending, "failed", "no vector", reasons)
         self._report_passages(pending, "warning", "a vector", pending.remarks)
-        self.outcome.passages += len(pending.passages)
-        self.outcome.reused += len(pending.passages) - pending.bought
+        self.outcome.passages += len(cut.passages)
+        self.outcome.reused += len(cut.passages) - pending.bought
         self.outcome.reused_tokens += pending.reused_tokens
         if change.kind == "added":
             self.outcome.added += 1
@@ -304,7 +256,7 @@ class Pipeline:
     ) -> None:
         """One line for each reason: a file of noise may be refused a hundred times."""
         lines: defaultdict[str, list[int]] = defaultdict(list)
-        for passage, key in zip(pending.passages, pending.keys, strict=True):
+        for passage, key in zip(pending.cut.passages, pending.keys, strict=True):
             if key in reasons:
                 lines[reasons[key]].append(passage.line)
         for reason, at in lines.items():
@@ -313,11 +265,11 @@ class Pipeline:
             self.outcome.problems.append(
                 Problem(
                     root=pending.change.root,
-                    source=pending.document.source,
+                    source=pending.cut.document.source,
                     kind=kind,
                     reason=f"{count} {what}, {where}: {reason}",
-                    size=pending.facts.size,
-                    mtime_ns=pending.facts.mtime_ns,
+                    size=pending.cut.facts.size,
+                    mtime_ns=pending.cut.facts.mtime_ns,
                     reading_version=reading_version(),
                     of_model=True,
                 )
@@ -346,14 +298,3 @@ class Pipeline:
     def _tell(self) -> None:
         if self._listener is not None:
             self._listener(self._progress)
-
-
-def requests(changes: Iterable[ToRead], max_bytes: int) -> Iterator[ReadRequest]:
-    """What the workers are asked for these files."""
-    for change in changes:
-        yield ReadRequest(
-            path=os.fsencode(change.file.location),
-            source=change.file.source,
-            root=change.root,
-            max_file_bytes=max_bytes,
-        )

@@ -23,6 +23,7 @@ from ragkit.storage.rows import Problem
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 from ragkit.storage.writer import FileFacts, Writer
+from ragkit.sync.arrivals import arrivals
 from ragkit.sync.derive import derive_words, sweep_words, words_are_usable
 from ragkit.sync.difference import Difference, Move, Rules, compare
 from ragkit.sync.pipeline import Outcome, Pipeline
@@ -235,14 +236,20 @@ class _Run:
             writer=self._writer,
             roots=self._roots,
             embedder=synchroniser.embedder,
-            chunker_version=CHUNKER_VERSION,
             listener=listener,
             stop=stop,
         )
         error: EmbeddingError | None = None
         with synchroniser.pool() as pool:
             try:
-                pipeline.run(difference.reads, pool, synchroniser.max_file_bytes)
+                coming = arrivals(
+                    difference.reads,
+                    pool,
+                    max_bytes=synchroniser.max_file_bytes,
+                    chunker_version=CHUNKER_VERSION,
+                )
+                total_bytes = sum(change.file.size for change in difference.reads)
+                pipeline.run(coming, total_bytes=total_bytes)
             except EmbeddingError as raised:
                 error = raised
         if self._is_worth_keeping(pipeline.outcome, error):
