@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ragkit.collection.collection import Collection
     from ragkit.collection.opening import open_collection as open  # noqa: A004
     from ragkit.config import Settings
+    from ragkit.embedding.images import ImageInput
     from ragkit.embedding.local import LocalEmbedder
     from ragkit.embedding.openrouter import OpenRouterEmbedder
     from ragkit.errors import RagkitError
@@ -57,6 +58,7 @@ __all__ = [
     "Explanation",
     "Hit",
     "Hits",
+    "ImageInput",
     "LocalEmbedder",
     "OpenRouterEmbedder",
     "Passage",
@@ -86,6 +88,7 @@ _HOMES = {
     "CollectionStatus": "ragkit.reports",
     "Comparison": "ragkit.evaluation.results",
     "Evaluation": "ragkit.evaluation.results",
+    "ImageInput": "ragkit.embedding.images",
     "LocalEmbedder": "ragkit.embedding.local",
     "OpenRouterEmbedder": "ragkit.embedding.openrouter",
     "Question": "ragkit.evaluation.querysets",

@@ -32,6 +32,7 @@ from loopback_faults import FAULTS, PAGE, Fault, error_body, spoil
 from loopback_inquiries import Inquiries, answer_question
 from loopback_models import MODELS, Model, encoded, tokens_of, vector_of
 from loopback_rerank import Reranks, answer_rerank
+from loopback_pictures import PictureError, Seen, seen_in
 
 __all__ = [
     "FAULTS",
@@ -70,6 +71,9 @@ class Quirks:
     latency_per_token_s: float = 0.0
     max_body_bytes: int = 2_000_000
     reads_tokens: int | None = None  # cuts longer texts without a word
+    reads_pictures_as_text: bool = False
+    no_pictures_status: int = 404
+    no_pictures_message: str = "No endpoints found that support image input"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +131,7 @@ class LoopbackServer:
         inquiries: How it answers GET, to be changed at will, and what was asked.
         reranks: The same for ``POST /rerank``.
         refused_words: A text with one of these is refused with 400, unnamed.
+        addresses: Pictures that the server can load, by URL; an empty one is not there.
     """
 
     def __init__(self, *, port: int = 0, key: str | None = KEY) -> None:
@@ -140,6 +145,7 @@ class LoopbackServer:
         self.credit_usd: Decimal | None = None
         self.refused_words: set[str] = set()
         self.unusable_words: set[str] = set()
+        self.addresses: dict[str, bytes] = {}
         self.lock = threading.Lock()
         self.number = 0
         self.not_before: dict[bytes, float] = {}
@@ -314,9 +320,14 @@ class _Exchange:
         self.loopback = loopback
         self.headers = headers
         self.raw = body
-        self.texts: list[str] = []
+        self.seen: list[Seen] = []
         self.tokens = 0
         self.cost_usd = Decimal(0)
+
+    @property
+    def texts(self) -> list[str]:
+        """What is asked for, as the ledger has it."""
+        return [seen.name for seen in self.seen]
 
     def reply(self, fault: Fault | None) -> tuple[int, bytes]:
         """Status and body; raises for requests that the server refuses."""
@@ -327,7 +338,7 @@ class _Exchange:
             raise _RefusalError(400, "the provider could not process the input")
         quirks = self.loopback.quirks
         asked = None if quirks.ignores_dimensions else request.get("dimensions")
-        vectors = [self._vector(self._read(text), request, asked) for text in self.texts]
+        vectors = [self._vector(seen, request, asked) for seen in self.seen]
         encoding = request.get("encoding_format", "float")
         encoding = encoding if quirks.encoding == "asked" else quirks.encoding
         data: list[dict[str, Any]] = [
@@ -345,11 +356,16 @@ class _Exchange:
         limit = self.loopback.quirks.reads_tokens
         return text if limit is None else text.encode()[: 4 * limit].decode(errors="ignore")
 
-    def _vector(self, text: str, request: Mapping[str, Any], asked: int | None) -> array[float]:
+    def _vector(self, seen: Seen, request: Mapping[str, Any], asked: int | None) -> array[float]:
+        text = self._read(seen.words)
         if any(word in text for word in self.loopback.unusable_words):
             return array("f", bytes(4 * (asked or MODELS[request["model"]].dimensions)))
         vector = vector_of(
-            text, model=request["model"], dimensions=asked, input_type=request.get("input_type")
+            text,
+            model=request["model"],
+            dimensions=asked,
+            input_type=request.get("input_type"),
+            own=seen.own,
         )
         vector[0] += self.loopback.quirks.drifts * self.loopback.number
         factor = 1.0 if self.loopback.quirks.unit_length else 7.5
@@ -358,6 +374,10 @@ class _Exchange:
     def _document(self, request: Mapping[str, Any], data: list[dict[str, Any]]) -> dict[str, Any]:
         quirks = self.loopback.quirks
         usage: dict[str, Any] = {"prompt_tokens": self.tokens, "total_tokens": self.tokens}
+        images = sum(seen.image_tokens for seen in self.seen)
+        if 0 < images < self.tokens:
+            details = {"text_tokens": self.tokens - images, "image_tokens": images}
+            usage["prompt_tokens_details"] = details
         if not quirks.omits_cost:
             usage["cost"] = float(self.cost_usd)
         document: dict[str, Any] = {"object": "list", "data": data, "model": request["model"]}
@@ -387,7 +407,8 @@ class _Exchange:
             raise _RefusalError(400, message, availability={"code": "model_not_found"})
         if not model.embeds:
             raise _RefusalError(400, "use /chat", availability={"code": "wrong_endpoint"})
-        self._check_input(request.get("input"), request["model"])
+        self._read_input(request.get("input"), request["model"])
+        self._check_input(request["model"], request.get("input_type"))
         self._check_parameters(request, model)
         return request, model
 
@@ -424,23 +445,55 @@ class _Exchange:
         checked: dict[str, Any] = request
         return checked
 
-    def _check_input(self, texts: object, name: str) -> None:
-        model = MODELS[name]
-        if not isinstance(texts, list) or not texts:
-            self._violated("input is no list with texts")
-        for text in texts:
-            if not isinstance(text, str) or not text.strip():
-                self._violated("an input that is no text, or a blank one")
-            if re.match(r"\s*data:[^,]*;base64,[A-Za-z0-9+/=]*$", text):
-                self._violated("a data URL as text")
-        self.texts = texts
-        counts = [tokens_of(self._read(text), name) for text in texts]
+    def _read_input(self, inputs: object, name: str) -> None:
+        if not isinstance(inputs, list) or not inputs:
+            self._violated("input is no list with inputs")
+        if len({isinstance(item, str) for item in inputs}) > 1:
+            self._violated("texts and objects in one input")
+        for item in inputs:
+            if isinstance(item, str):
+                self._check_text(item)
+                tokens = tokens_of(self._read(item), name)
+                self.seen.append(Seen(name=item, words=item, text_tokens=tokens))
+            elif isinstance(item, dict) and set(item) == {"content"}:
+                self.seen.append(self._seen(item["content"], name))
+            else:
+                self._violated("an input that is neither a text nor an object with content")
+
+    def _check_text(self, text: str) -> None:
+        if not text.strip():
+            self._violated("a blank text")
+        if re.match(r"\s*data:[^,]*;base64,[A-Za-z0-9+/=]*$", text):
+            self._violated("a data URL as text")
+
+    def _seen(self, parts: Any, name: str) -> Seen:  # noqa: ANN401 - JSON may be anything
+        loopback = self.loopback
+        try:
+            return seen_in(
+                parts,
+                addresses=loopback.addresses,
+                as_text=loopback.quirks.reads_pictures_as_text,
+                count=lambda text: tokens_of(text, name),
+                violated=self._violated,
+            )
+        except PictureError as error:
+            metadata = {"error_type": error.kind}
+            raise _RefusalError(error.status, str(error), metadata=metadata) from error
+
+    def _check_input(self, name: str, input_type: object) -> None:
+        model, quirks = MODELS[name], self.loopback.quirks
+        if any(seen.has_picture for seen in self.seen):
+            if "image" not in model.modalities and not quirks.reads_pictures_as_text:
+                raise _RefusalError(quirks.no_pictures_status, quirks.no_pictures_message)
+            allowed = model.picture_input_types
+            if allowed is not None and input_type not in allowed:
+                raise _RefusalError(400, f"input_type {input_type!r} is not for images")
+        counts = [seen.text_tokens + seen.image_tokens for seen in self.seen]
         self.tokens = sum(counts)
-        if len(texts) > model.max_inputs:
-            quirks = self.loopback.quirks
-            message = quirks.too_many_message.format(limit=model.max_inputs, count=len(texts))
+        if len(counts) > model.max_inputs:
+            message = quirks.too_many_message.format(limit=model.max_inputs, count=len(counts))
             raise _RefusalError(quirks.too_many_status, message)
-        if max(counts) > model.max_text_tokens:
+        if max(counts) > model.max_text_tokens and not quirks.reads_pictures_as_text:
             message = f"maximum context length is {model.max_text_tokens} tokens"
             raise _RefusalError(400, message)
         if self.tokens > model.max_request_tokens:

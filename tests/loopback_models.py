@@ -31,6 +31,8 @@ class Model:
     usd_per_token: Decimal = Decimal("0.00000002")
     embeds: bool = True
     vocabulary: str | None = None  # None for a token in four bytes
+    modalities: tuple[str, ...] = ("text",)
+    picture_input_types: tuple[str | None, ...] | None = None  # those that pictures may have
 
 
 MODELS: Mapping[str, Model] = {
@@ -39,6 +41,7 @@ MODELS: Mapping[str, Model] = {
     "test/tight": Model(max_inputs=10),
     "test/typed": Model(input_types=("query", "passage")),
     "test/chat": Model(embeds=False),
+    "test/pictures": Model(modalities=("text", "image")),
     "openai/text-embedding-3-small": Model(dimensions=1536),
     "openai/text-embedding-3-large": Model(
         dimensions=3072, usd_per_token=Decimal("0.00000013"), vocabulary="cl100k_base"
@@ -47,6 +50,16 @@ MODELS: Mapping[str, Model] = {
     "baai/bge-m3": Model(dimensions=1024, can_be_cut=False, usd_per_token=Decimal("0.00000001")),
     "nvidia/nemotron-3-embed-1b:free": Model(
         dimensions=2048, input_types=("query", "passage"), usd_per_token=Decimal(0)
+    ),
+    "nvidia/llama-nemotron-embed-vl-1b-v2:free": Model(
+        dimensions=2048,
+        input_types=("query", "passage"),
+        usd_per_token=Decimal(0),
+        modalities=("text", "image"),
+        picture_input_types=("passage", None),
+    ),
+    "google/gemini-embedding-2": Model(
+        dimensions=3072, usd_per_token=Decimal("0.0000002"), modalities=("text", "image")
     ),
 }
 
@@ -67,25 +80,26 @@ def vector_of(
     model: str = "test/small",
     dimensions: int | None = None,
     input_type: str | None = None,
+    own: str = "",
 ) -> array[float]:
     """The unit vector that the server gives: words hashed to signed positions, so that it ranks.
 
     Texts that share words are near each other; a small part of its own keeps any two texts apart.
     """
-    whole = list(_native(text, model, input_type))
+    whole = list(_native(text, model, input_type, own))
     cut = whole[: dimensions or len(whole)]
     norm = math.sqrt(math.fsum(value * value for value in cut)) or 1.0
     return array("f", (value / norm for value in cut))
 
 
 @lru_cache(maxsize=4096)
-def _native(text: str, model: str, input_type: str | None) -> tuple[float, ...]:
+def _native(text: str, model: str, input_type: str | None, own: str) -> tuple[float, ...]:
     width = MODELS[model].dimensions
     values = [0.0] * width
     words = Counter(re.findall(r"\w+", text.casefold()))
     for word, count in words.items():
         _scatter(values, f"{model}|{word}", 1.0 + math.log(count), 8)
-    _scatter(values, f"{model}|text|{text}", 0.2, 4)
+    _scatter(values, f"{model}|text|{text}{own}", 0.2, 4)
     _scatter(values, f"{model}|type|{input_type}", 0.1, 2)
     values[0] += 1e-3
     return tuple(values)
@@ -116,7 +130,7 @@ def listing(name: str) -> dict[str, object]:
         "name": name,
         "expiration_date": None,
         "context_length": model.max_text_tokens,
-        "architecture": {"input_modalities": ["text"], "output_modalities": [output]},
+        "architecture": {"input_modalities": list(model.modalities), "output_modalities": [output]},
         "pricing": {"prompt": str(model.usd_per_token), "completion": "0"},
         "supported_parameters": [],
     }

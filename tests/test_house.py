@@ -40,6 +40,7 @@ OWNERS = {
     "pypdfium2": "reading",
     "selectolax": "reading",
     "olefile": "reading",
+    "PIL": "reading",
     "click": "cli",
     "fcntl": "storage",
 }
@@ -120,7 +121,17 @@ def test_importing_loads_nothing_heavy() -> None:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    heavy = {"numpy", "faiss", "httpx", "onnxruntime", "tokenizers", "tiktoken", "tantivy", "click"}
+    heavy = {
+        "PIL",
+        "numpy",
+        "faiss",
+        "httpx",
+        "onnxruntime",
+        "tokenizers",
+        "tiktoken",
+        "tantivy",
+        "click",
+    }
     assert heavy & set(done.stdout.split()) == set()
 
 

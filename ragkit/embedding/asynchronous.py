@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
+from ragkit.embedding.images import EmbedInput
 from ragkit.embedding.openrouter import OpenRouterEmbedder
 from ragkit.embedding.seam import EmbeddedBatch, FloatMatrix, FloatVector, Role
 
@@ -34,7 +35,7 @@ class AsyncOpenRouterEmbedder:
         await self.close()
 
     async def embed(
-        self, inputs: Iterable[str], *, role: Role
+        self, inputs: Iterable[EmbedInput], *, role: Role
     ) -> AsyncGenerator[EmbeddedBatch, None]:
         """As ``OpenRouterEmbedder.embed``; *inputs* is read in a thread, one text after another.
 
@@ -55,11 +56,11 @@ class AsyncOpenRouterEmbedder:
                 await asyncio.wait([step])
             await asyncio.to_thread(_closed, batches)
 
-    async def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
+    async def embed_documents(self, texts: Sequence[EmbedInput]) -> FloatMatrix:
         """float32 (n, d), unit rows in the order of *texts*; raises InputRejected."""
         return await asyncio.to_thread(self.embedder.embed_documents, texts)
 
-    async def embed_query(self, text: str) -> FloatVector:
+    async def embed_query(self, text: EmbedInput) -> FloatVector:
         """float32 (d,), unit length; raises InputRejected."""
         return await asyncio.to_thread(self.embedder.embed_query, text)
 

@@ -1,4 +1,4 @@
-"""One stream of texts through one server: batches out, checked vectors back, failures decided.
+"""One stream of inputs through one server: batches out, checked vectors back, failures decided.
 
 All state of a stream belongs to the thread that reads it; worker threads only send one request and
 parse one reply. So no lock guards a stream, and what happens next is decided in one place.
@@ -19,11 +19,13 @@ from ragkit.embedding.budget import Budget
 from ragkit.embedding.failures import BadReply, NoReply
 from ragkit.embedding.jobs import Bill, Job
 from ragkit.embedding.mending import Mender
+from ragkit.embedding.picture_proof import refused_pictures
 from ragkit.embedding.policy import (
     Attempt,
     Decision,
     DropDimensions,
     Failure,
+    RefusePictures,
     Reject,
     Shrink,
     Split,
@@ -49,16 +51,33 @@ _MONEY_POLL_S: Final = 0.05
 # Refusals that name no text, in a row, until the server is taken to refuse everything.
 _SUSPECTS_UNPROVEN: Final = 8
 _SUSPECTS_PROVEN: Final = 64
+# Pictures that are read and not sent, until somebody is told.
+_POSTPONED_AT_ONCE: Final = 64
 
 
 class Stream:
-    """The answers to one stream of texts, as ``Embedder.embed`` promises them."""
+    """The answers to one stream of inputs, as ``Embedder.embed`` promises them.
+
+    Args:
+        server: Who is asked.
+        form: Of requests with texts.
+        picture_form: Of requests with pictures.
+        batcher: Gives the inputs.
+        budget: Of the run; None without a limit.
+    """
 
     def __init__(
-        self, server: Server, *, form: RequestForm, batcher: Batcher, budget: Budget | None
+        self,
+        server: Server,
+        *,
+        form: RequestForm,
+        picture_form: RequestForm,
+        batcher: Batcher,
+        budget: Budget | None,
     ) -> None:
         self._server = server
         self._form = form
+        self._picture_form = picture_form
         self._batcher = batcher
         self._budget = budget
         self._workers: Workers[Job, Outcome] = Workers()
@@ -68,6 +87,7 @@ class Stream:
         self._again: list[Job] = []
         self._held: list[tuple[Job, Reply]] = []
         self._suspects: list[tuple[int, str]] = []
+        self._postponed: list[tuple[int, str]] = []
         self._suspicion: RagkitError | None = None
         self._leftover = Bill()
         self._stop: Exception | None = None
@@ -119,8 +139,13 @@ class Stream:
             job = self._next_job()
             if job is None:
                 return
+            if job.is_pictures and self._server.pictures.refusal is not None:
+                self._postpone(job, self._server.pictures.refusal)
+                if len(self._postponed) >= _POSTPONED_AT_ONCE:
+                    return
+                continue
             if self._budget is not None:
-                promised = self._budget.reserve(job.size_bytes)
+                promised = self._budget.reserve(self._money_bytes(job))
                 if promised is None:
                     self._out_of_budget(job, self._budget)
                     return
@@ -135,10 +160,11 @@ class Stream:
         if not self._has_room():
             return None
         most = _FIRST_INPUTS if self._server.encoding.is_open else None
+        most_pictures = self._server.pictures.most
         if self._budget is not None and not self._budget.knows_price:
-            most = 1
+            most = most_pictures = 1
         try:
-            entries = self._batcher.next_batch(most)
+            entries = self._batcher.next_batch(most, most_pictures)
         except Exception as error:  # noqa: BLE001 - the caller's own error, raised to the caller
             # once the answers in flight, which are paid for, have been handed over.
             self._stop = error
@@ -165,13 +191,20 @@ class Stream:
                 f"{budget.spent_usd}): raise it and run again to continue"
             )
 
+    def _money_bytes(self, job: Job) -> int:
+        """How much prose a request may be billed as; a picture may still be taken for text."""
+        return job.size_bytes if self._is_unproven(job) else job.weight_bytes
+
+    def _is_unproven(self, job: Job) -> bool:
+        return job.is_pictures and not self._server.pictures.is_proven
+
     def _send(self, job: Job) -> None:
         server = self._server
-        form = server.prepare(job, self._form)
+        form = server.prepare(job, self._picture_form if job.is_pictures else self._form)
         job.bill.requests += 1
         width = server.dimensions if server.width is None else server.width
-        texts = [entry.text for entry in job.entries]
-        task = partial(ask, server.transport, texts, form, width)
+        inputs = [entry.wire for entry in job.entries]
+        task = partial(ask, server.transport, inputs, form, width)
         self._workers.start(job, task, under_way=len(self._in_flight))
         self._in_flight.add(job)
 
@@ -204,6 +237,11 @@ class Stream:
     def _settle(self, job: Job, outcome: Outcome) -> list[EmbeddedBatch]:
         self._charge(job, outcome)
         if isinstance(outcome, Reply):
+            if job.is_pictures:
+                reason = self._server.pictures.judge(job, outcome.tokens)
+                if reason is not None:
+                    self._postpone(job, reason)
+                    return []
             full = len(self._in_flight) + 1 >= self._server.pace.at_once
             self._server.learn(job, outcome, full=full)
             self._held.append((job, outcome))
@@ -231,10 +269,13 @@ class Stream:
 
     def _fail(self, job: Job, failure: Failure) -> EmbeddedBatch | None:
         server = self._server
+        if job.is_pictures:
+            server.pictures.failed()
         if self._stop is not None:
             self._write_off(job)
             return None
-        if server.encoding.failed(job.encoding, failure):
+        explained = job.is_pictures and refused_pictures(failure) is not None
+        if server.encoding.failed(job.encoding, failure, is_explained=explained):
             self._again.insert(0, job)
             return None
         if job.encoding == "base64" and isinstance(failure, BadReply):
@@ -253,6 +294,7 @@ class Stream:
             dimensions=server.dimensions,
             dimensions_sent=job.dimensions_sent,
             reached=server.election.has_answers,
+            pictures=job.is_pictures,
             now_s=time.time(),
         )
         decision = server.policy.decide(failure, attempt)
@@ -267,8 +309,8 @@ class Stream:
         if self._budget is not None:
             answered_bytes = 0
             if isinstance(outcome, Reply):
-                answered_bytes = job.size_bytes
-                charged = self._counted_as(outcome, answered_bytes, self._budget)
+                answered_bytes = 0 if self._is_unproven(job) else job.weight_bytes
+                charged = self._counted_as(outcome, job.weight_bytes, self._budget)
             self._budget.settle(job.promised_usd, charged, answered_bytes)
 
     def _counted_as(self, reply: Reply, size_bytes: int, budget: Budget) -> Decimal:
@@ -302,7 +344,10 @@ class Stream:
                 # In front: the one text at fault is found before other batches are begun.
                 self._again[:0] = job.parts(half, keep_failures=keep, ready_at_s=now_s + seconds)
             case Shrink(limit=limit, counts=counts):
-                self._server.limits.at_most(limit, counts)
+                if job.is_pictures and counts == "texts":
+                    self._server.pictures.at_most(limit)
+                else:
+                    self._server.limits.at_most(limit, counts)
                 half = (len(job.entries) + 1) // 2
                 self._again += job.parts(limit if counts == "texts" else half)
             case DropDimensions():
@@ -311,6 +356,9 @@ class Stream:
                 self._again.append(job)
             case Reject():
                 return self._rejected(decision, job)
+            case RefusePictures(reason=reason):
+                self._server.pictures.refuse(reason)
+                self._postpone(job, reason)
             case Stop(error=error):
                 self._halt(error, failure, job)
         return None
@@ -333,6 +381,10 @@ class Stream:
             self._stop = decision.otherwise
         return None
 
+    def _postpone(self, job: Job, reason: str) -> None:
+        self._write_off(job)
+        self._postponed += [(entry.index, reason) for entry in job.entries]
+
     def _halt(self, error: RagkitError, failure: Failure, job: Job) -> None:
         self._write_off(job)
         self._stop = error
@@ -347,8 +399,9 @@ class Stream:
 
     def _refused(self) -> Iterator[EmbeddedBatch]:
         refused, self._batcher.refused = tuple(self._batcher.refused), []
-        if refused:
-            yield report_of(Bill(), refused, self._server.width)
+        postponed, self._postponed = tuple(self._postponed), []
+        if refused or postponed:
+            yield report_of(Bill(), refused, self._server.width, postponed=postponed)
 
     def _last(self) -> Iterator[EmbeddedBatch]:
         for job in self._again:

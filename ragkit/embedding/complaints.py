@@ -55,6 +55,13 @@ class Target:
             "the base URL, and what `provider` excludes"
         )
 
+    def takes_no_pictures(self, error: ServerError) -> str:
+        """Why a picture has no vector, for the report."""
+        return (
+            f"{self.model} at {self.url} takes no pictures ({_said(error)}): choose a model that"
+            " takes images"
+        )
+
     def rejected(self, error: ServerError) -> EmbeddingError:
         """A request that stays wrong whatever its texts are."""
         return RequestRejected(

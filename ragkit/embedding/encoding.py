@@ -52,13 +52,23 @@ class EncodingProof:
             if self._state == "trial" and asked == "base64":
                 self._state = "proven" if reply.is_base64 and reply.was_unit else "refuted"
 
-    def failed(self, asked: Encoding, failure: ServerError | BadReply | NoReply) -> bool:
+    def failed(
+        self,
+        asked: Encoding,
+        failure: ServerError | BadReply | NoReply,
+        *,
+        is_explained: bool = False,
+    ) -> bool:
         """Learn from a failure; whether the encoding may be the cause, so that it does not count.
 
-        Failures that pass by themselves put the trial off, once.
+        Failures that pass by themselves put the trial off, once; those that something else explains
+        put it off and tell nothing.
         """
         with self._lock:
             if asked != "base64" or self._state != "trial":
+                return False
+            if is_explained:
+                self._state = "new"
                 return False
             self._failures += 1
             refused = isinstance(failure, ServerError) and failure.status in (400, 415, 422)

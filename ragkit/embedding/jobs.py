@@ -66,8 +66,18 @@ class Job:
 
     @property
     def size_bytes(self) -> int:
-        """Of its texts, in the body of a request."""
+        """Of its inputs, in the body of a request."""
         return sum(entry.size_bytes for entry in self.entries)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of its inputs, as prose of as many tokens."""
+        return sum(entry.weight_bytes for entry in self.entries)
+
+    @property
+    def is_pictures(self) -> bool:
+        """Whether pictures are in it, and no texts."""
+        return bool(self.entries and self.entries[0].image_url)
 
     def parts(
         self, size: int, *, keep_failures: bool = False, ready_at_s: float = 0.0

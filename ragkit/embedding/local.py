@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from ragkit.config import DEFAULT_MODEL
+from ragkit.embedding.images import EmbedInput
 from ragkit.embedding.seam import (
     EmbeddedBatch,
     FloatMatrix,
@@ -109,11 +110,11 @@ class LocalEmbedder:
         """Most tokens that one text may have, the model's markers not counted: 254."""
         return self._profile.max_tokens
 
-    def embed(self, inputs: Iterable[str], *, role: Role) -> Iterator[EmbeddedBatch]:
+    def embed(self, inputs: Iterable[EmbedInput], *, role: Role) -> Iterator[EmbeddedBatch]:
         """Embed a stream of texts; see ``Embedder.embed``.
 
         At most 256 texts and the batches in work are read ahead. A batch without rows may come: it
-        reports texts that cannot be embedded.
+        reports texts that cannot be embedded, and pictures, none of which can.
 
         Raises:
             ConfigurationError: The shipped model cannot be loaded.
@@ -124,13 +125,13 @@ class LocalEmbedder:
             raise InvalidArgument("embed takes several texts: put the one text into a list")
         return self._stream(iter(inputs), role)
 
-    def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
+    def embed_documents(self, texts: Sequence[EmbedInput]) -> FloatMatrix:
         """float32 (n, 384), unit rows in the order of *texts*; raises InputRejected."""
         if not texts:
             return np.empty((0, self._profile.dimensions or 0), np.float32)
         return embed_all(self, texts, "document")
 
-    def embed_query(self, text: str) -> FloatVector:
+    def embed_query(self, text: EmbedInput) -> FloatVector:
         """float32 (384,), unit length; raises InputRejected."""
         return embed_one(self, text)
 
@@ -141,7 +142,7 @@ class LocalEmbedder:
         if pool is not None:
             pool.shutdown(wait=False)
 
-    def _stream(self, inputs: Iterator[str], role: Role) -> Iterator[EmbeddedBatch]:
+    def _stream(self, inputs: Iterator[EmbedInput], role: Role) -> Iterator[EmbeddedBatch]:
         session, pool = self._ready()
         working: deque[Future[EmbeddedBatch]] = deque()
         start = 0
@@ -175,11 +176,14 @@ class LocalEmbedder:
             return self._session, self._pool
 
     def _prepared(
-        self, window: list[str], start: int, role: Role
+        self, window: list[EmbedInput], start: int, role: Role
     ) -> tuple[list[_Text], list[tuple[int, str]]]:
         texts, failed = [], []
-        for index, (text, pieces) in enumerate(zip(window, encode(window), strict=True), start):
+        words = [item if isinstance(item, str) else "" for item in window]
+        for index, (text, pieces) in enumerate(zip(words, encode(words), strict=True), start):
             reason = self._refusal(text, pieces, role)
+            if not isinstance(window[index - start], str):
+                reason = _NO_PICTURES
             if reason is not None:
                 failed.append((index, reason))
                 continue
@@ -200,6 +204,9 @@ class LocalEmbedder:
             return None
         count = WordPieceCounter().count([text])[0]
         return None if count <= self.max_tokens else _too_long(count, self.max_tokens, "text")
+
+
+_NO_PICTURES = f"a picture, and {DEFAULT_MODEL} takes text only: choose a model that takes images"
 
 
 def _too_long(count: int, most: int, kind: str) -> str:

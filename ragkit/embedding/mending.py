@@ -114,6 +114,8 @@ class Mender:
         """What of an answer is right, and what must be asked for next."""
         if job.mending is not None:
             return self._window(job, job.mending, reply)
+        if job.is_pictures:
+            return [Ready(job=job, vectors=reply.vectors)], []
         if not self._watch.suspects(job.size_bytes, reply.tokens, self._limits):
             return [Ready(job=job, vectors=reply.vectors)], []
         if len(job.entries) == 1:

@@ -15,7 +15,9 @@ from ragkit.embedding.batches import Batcher, BatchLimits
 from ragkit.embedding.budget import Budget
 from ragkit.embedding.client import Stream
 from ragkit.embedding.complaints import Target
+from ragkit.embedding.images import EmbedInput
 from ragkit.embedding.pace import Pace
+from ragkit.embedding.picture_proof import PictureProof
 from ragkit.embedding.policy import Policy
 from ragkit.embedding.routing import Attribution, checked_routing
 from ragkit.embedding.seam import (
@@ -65,6 +67,8 @@ class OpenRouterEmbedder:
         attribution: Names the application to OpenRouter; None sends nothing.
         max_cost_usd: Most that this embedder may spend in its life; ``with_budget`` for one run.
         patience: How long to go on trying when the server fails.
+        takes_images: Whether the model takes pictures, as its server's list says; None for what the
+            catalogue says, and for models that it does not know the server is asked.
 
     Raises:
         MissingKey: OpenRouter without a key.
@@ -88,6 +92,7 @@ class OpenRouterEmbedder:
         attribution: Attribution | None = None,
         max_cost_usd: Decimal | float | None = None,
         patience: Patience | None = None,
+        takes_images: bool | None = None,
     ) -> None:
         url = OPENROUTER_URL if base_url is None else checked_base_url(base_url)
         # The very URL that the environment's key is for: see config.key_for.
@@ -138,6 +143,7 @@ class OpenRouterEmbedder:
             dimensions=dimensions,
             # Servers refuse it for models that cannot be cut, even when it states their width.
             sends_dimensions=dimensions != self._profile.dimensions,
+            pictures=PictureProof(_picture_refusal(self._profile, takes_images)),
         )
 
     def __repr__(self) -> str:
@@ -187,8 +193,11 @@ class OpenRouterEmbedder:
         other._budget = budget
         return other
 
-    def embed(self, inputs: Iterable[str], *, role: Role) -> Iterator[EmbeddedBatch]:
-        """Embed a stream of texts; see ``Embedder.embed``.
+    def embed(self, inputs: Iterable[EmbedInput], *, role: Role) -> Iterator[EmbeddedBatch]:
+        """Embed a stream of texts and pictures; see ``Embedder.embed``.
+
+        Pictures are embedded as documents are, in a query too: a picture has one vector, and some
+        models take none as a query.
 
         A batch without rows may come: it reports refused texts, or costs of requests in vain.
 
@@ -211,16 +220,17 @@ class OpenRouterEmbedder:
         stream = Stream(
             self._server,
             form=replace(self._form, input_type=input_type),
+            picture_form=replace(self._form, input_type=mark.document_input_type),
             batcher=Batcher(inputs, prompt=prompt, limits=self._server.limits),
             budget=self._budget,
         )
         return stream.batches()
 
-    def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
+    def embed_documents(self, texts: Sequence[EmbedInput]) -> FloatMatrix:
         """float32 (n, d), unit rows in the order of *texts*; raises InputRejected."""
         return embed_all(self, texts, "document")
 
-    def embed_query(self, text: str) -> FloatVector:
+    def embed_query(self, text: EmbedInput) -> FloatVector:
         """float32 (d,), unit length; raises InputRejected."""
         return embed_one(self, text)
 
@@ -246,6 +256,13 @@ def _check_numbers(numbers: Mapping[str, float | None]) -> None:
     for name, value in numbers.items():
         if value is not None and not value > 0:
             raise ConfigurationError(f"{name}={value!r} of an embedder must be above 0")
+
+
+def _picture_refusal(known: ModelProfile, takes_images: bool | None) -> str | None:
+    takes = takes_images if takes_images is not None else known.takes_images or not known.is_known
+    if takes:
+        return None
+    return f"a picture, and {known.name} takes text only: choose a model that takes images"
 
 
 def _limits(starts_at: int, known: ModelProfile) -> BatchLimits:

@@ -4,6 +4,7 @@
 failure                     decision
 ==========================  ====================================================================
 400, 422                    obey "at most N"; drop dimensions; halve; refuse the one text
+400, 404 about a picture    halve; refuse the one picture, or all where it takes none
 401, 403                    stop: the key (403 of moderation: halve, then refuse the text)
 402, quota of 429           stop: no credit
 404, 405, model's 400       stop: the model is not served
@@ -29,11 +30,12 @@ from typing import Final, Literal
 from ragkit.embedding.batches import Counts
 from ragkit.embedding.complaints import Target
 from ragkit.embedding.failures import BadReply, NoReply, ServerError
+from ragkit.embedding.picture_proof import refused_pictures
 from ragkit.embedding.waits import Patience, backoff_s, stated_wait_s
 from ragkit.errors import EmbeddingError
 
 __all__ = ["Attempt", "Decision", "DropDimensions", "Failure", "Policy", "Reject", "Shrink"]
-__all__ += ["Split", "Stop", "Wait", "is_slow", "stated_limit", "way_of"]
+__all__ += ["RefusePictures", "Split", "Stop", "Wait", "is_slow", "stated_limit", "way_of"]
 
 Failure = ServerError | BadReply | NoReply
 
@@ -92,13 +94,20 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefusePictures:
+    """The server takes no pictures: none of those that are left is to be sent."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """Nothing more will be answered."""
 
     error: EmbeddingError
 
 
-Decision = Wait | Split | Shrink | DropDimensions | Reject | Stop
+Decision = Wait | Split | Shrink | DropDimensions | Reject | RefusePictures | Stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +124,7 @@ class Attempt:
         dimensions: Width that the user asked for.
         dimensions_sent: Whether the request named it.
         reached: Whether this server has ever answered.
+        pictures: Whether pictures are in it.
         now_s: Seconds since the epoch, for waits that are stated as dates.
     """
 
@@ -126,6 +136,7 @@ class Attempt:
     dimensions: int | None = None
     dimensions_sent: bool = False
     reached: bool = True
+    pictures: bool = False
     now_s: float = 0.0
 
 
@@ -154,6 +165,8 @@ class Policy:
                 # What the body says about another try is worth more than the status.
                 if failure.retryable is True:
                     return self._wait(failure, attempt)
+                if attempt.pictures and (decision := self._picture(failure, attempt)):
+                    return decision
                 otherwise = Policy._failed if failure.status >= 500 else Policy._hopeless
                 return _BY_STATUS.get(failure.status, otherwise)(self, failure, attempt)
 
@@ -219,6 +232,15 @@ class Policy:
         if not about_text and _PARAMETER_WORDS.search(error.message):
             return Stop(error=self.target.rejected(error))
         return self._halve_or_reject(error, attempt, certain=about_text)
+
+    def _picture(self, error: ServerError, attempt: Attempt) -> Decision | None:
+        """What a refusal of pictures means; None where it is about something else."""
+        match refused_pictures(error):
+            case "one":
+                return self._halve_or_reject(error, attempt)
+            case "all":
+                return RefusePictures(reason=self.target.takes_no_pictures(error))
+        return None
 
     def _halve_or_reject(
         self, error: ServerError, attempt: Attempt, *, certain: bool = True

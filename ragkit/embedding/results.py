@@ -28,11 +28,14 @@ def batch_of(ready: Ready, provider: str | None, failed: _Failed) -> EmbeddedBat
     )
 
 
-def report_of(bill: Bill, failed: _Failed, width: int | None) -> EmbeddedBatch:
-    """Refused texts and costs in vain."""
+def report_of(
+    bill: Bill, failed: _Failed, width: int | None, *, postponed: _Failed = ()
+) -> EmbeddedBatch:
+    """Refused inputs and costs in vain."""
     return EmbeddedBatch(
         indexes=(),
         vectors=np.empty((0, width or 0), np.float32),
+        postponed=postponed,
         tokens=bill.tokens,
         cost_usd=bill.cost_usd,
         requests=bill.requests,

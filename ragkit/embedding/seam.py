@@ -10,14 +10,17 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ragkit.embedding.images import EmbedInput, ImageInput
 from ragkit.errors import InputRejected
 from ragkit.models.fingerprint import Fingerprint
 
 __all__ = [
+    "EmbedInput",
     "EmbeddedBatch",
     "Embedder",
     "FloatMatrix",
     "FloatVector",
+    "ImageInput",
     "Role",
     "embed_all",
     "embed_one",
@@ -41,7 +44,9 @@ class EmbeddedBatch:
         cost_usd: What the server charged; 0 for the embedded model.
         requests: Requests that were sent for it, retries included; 0 for the embedded model.
         provider: Who answered, where the server says so.
-        failed: (index, reason) of texts that the model will never take; they have no row.
+        failed: (index, reason) of inputs that the model will never take; they have no row.
+        postponed: (index, reason) of inputs that this server does not take now, though nothing is
+            wrong with them; they have no row either.
         notes: (index, remark) on texts whose vector is not as good as it could be.
     """
 
@@ -52,11 +57,12 @@ class EmbeddedBatch:
     requests: int = 0
     provider: str | None = None
     failed: tuple[tuple[int, str], ...] = ()
+    postponed: tuple[tuple[int, str], ...] = ()
     notes: tuple[tuple[int, str], ...] = ()
 
 
 class Embedder(Protocol):
-    """Texts to unit vectors."""
+    """Texts, and pictures where the model takes them, to unit vectors."""
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -68,11 +74,11 @@ class Embedder(Protocol):
         """Most tokens of this model that one text may have, prompts not counted."""
         ...
 
-    def embed(self, inputs: Iterable[str], *, role: Role) -> Iterator[EmbeddedBatch]:
-        """Embed a stream of texts.
+    def embed(self, inputs: Iterable[EmbedInput], *, role: Role) -> Iterator[EmbeddedBatch]:
+        """Embed a stream of texts and pictures.
 
         ``inputs`` is read lazily, only as far ahead as the batches in flight need, so that memory
-        stays flat; batches come as they are answered, in any order. A text that the model will
+        stays flat; batches come as they are answered, in any order. An input that the model will
         never take is reported in ``failed``, not raised. Closing the iterator stops the work.
 
         Raises:
@@ -80,11 +86,11 @@ class Embedder(Protocol):
         """
         ...
 
-    def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
+    def embed_documents(self, texts: Sequence[EmbedInput]) -> FloatMatrix:
         """float32 (n, d), unit rows in the order of *texts*; raises InputRejected."""
         ...
 
-    def embed_query(self, text: str) -> FloatVector:
+    def embed_query(self, text: EmbedInput) -> FloatVector:
         """float32 (d,), unit length; raises InputRejected."""
         ...
 
@@ -93,24 +99,24 @@ class Embedder(Protocol):
         ...
 
 
-def embed_all(embedder: Embedder, texts: Sequence[str], role: Role) -> FloatMatrix:
-    """Collect the stream into float32 (n, d), rows in the order of *texts*.
+def embed_all(embedder: Embedder, inputs: Sequence[EmbedInput], role: Role) -> FloatMatrix:
+    """Collect the stream into float32 (n, d), rows in the order of *inputs*.
 
     Raises:
-        InputRejected: For the first text that the model will never take.
+        InputRejected: For the first input that the model does not take.
         EmbeddingError: As ``Embedder.embed``.
     """
     rows: FloatMatrix | None = None
-    for batch in embedder.embed(texts, role=role):
-        for index, reason in batch.failed:
+    for batch in embedder.embed(inputs, role=role):
+        for index, reason in (*batch.failed, *batch.postponed):
             raise InputRejected(index, reason)
         if rows is None:
-            rows = np.empty((len(texts), batch.vectors.shape[1]), np.float32)
+            rows = np.empty((len(inputs), batch.vectors.shape[1]), np.float32)
         rows[list(batch.indexes)] = batch.vectors
     return np.empty((0, 0), np.float32) if rows is None else rows
 
 
-def embed_one(embedder: Embedder, text: str) -> FloatVector:
+def embed_one(embedder: Embedder, query: EmbedInput) -> FloatVector:
     """The vector of one query, float32 (d,); raises like ``embed_all``."""
-    vector: FloatVector = embed_all(embedder, [text], "query")[0]
+    vector: FloatVector = embed_all(embedder, [query], "query")[0]
     return vector

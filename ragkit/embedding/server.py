@@ -10,6 +10,7 @@ from ragkit.embedding.encoding import EncodingProof
 from ragkit.embedding.jobs import Job
 from ragkit.embedding.mending import Watch
 from ragkit.embedding.pace import Pace
+from ragkit.embedding.picture_proof import PictureProof
 from ragkit.embedding.policy import Failure, Policy
 from ragkit.embedding.transport import RawReply, Transport
 from ragkit.embedding.width import WidthElection
@@ -36,6 +37,7 @@ class Server:
         sends_dimensions: Whether requests name it; servers refuse it for models of one width.
         encoding: Decides whether vectors are asked for as base64.
         watch: Knows whether texts are cut.
+        pictures: Decides whether pictures may be sent.
     """
 
     transport: Transport
@@ -47,6 +49,7 @@ class Server:
     sends_dimensions: bool = True
     encoding: EncodingProof = field(default_factory=EncodingProof)
     watch: Watch = field(default_factory=Watch)
+    pictures: PictureProof = field(default_factory=PictureProof)
 
     @property
     def width(self) -> int | None:
@@ -55,14 +58,17 @@ class Server:
 
     @property
     def at_once(self) -> int:
-        """Most requests in flight now: one until the first answer."""
-        return 1 if self.encoding.is_open else self.pace.at_once
+        """Most requests in flight now: one until the first answer, and beside the first picture."""
+        alone = self.encoding.is_open or self.pictures.is_open
+        return 1 if alone else self.pace.at_once
 
     def prepare(self, job: Job, form: RequestForm) -> RequestForm:
         """The form of a batch's next request; the batch remembers how it was asked."""
         job.dimensions_sent = self.dimensions is not None and self.sends_dimensions
         job.encoding = "float" if job.asks_numbers else self.encoding.choose()
-        job.tokens_expected = self.limits.expected_tokens(job.size_bytes)
+        job.tokens_expected = self.limits.expected_tokens(job.weight_bytes)
+        if job.is_pictures:
+            self.pictures.sent()
         job.sent_s = self.pace.sent(job.tokens_expected)
         return replace(
             form,
@@ -79,9 +85,11 @@ class Server:
             full: Whether as many requests were in flight as may be.
         """
         billed = 0.0 if reply.tokens is None else reply.tokens - job.tokens_expected
-        self.pace.answered(amount=job.size_bytes, full=full, tokens=billed)
+        self.pace.answered(amount=job.weight_bytes, full=full, tokens=billed)
         self.pace.told(reply.headers)
         self.encoding.answered(job.encoding, reply)
+        if job.is_pictures:
+            return
         if not self.watch.suspects(job.size_bytes, reply.tokens, self.limits):
             self.limits.learn(reply.tokens, job.size_bytes)
         permitted = self.pace.requests_per_minute
@@ -90,24 +98,24 @@ class Server:
 
 
 def ask(
-    transport: Transport, texts: Sequence[str], form: RequestForm, width: int | None
+    transport: Transport, inputs: Sequence[object], form: RequestForm, width: int | None
 ) -> Outcome:
     """Send one request and read its reply. Never raises.
 
     Args:
         transport: Where to.
-        texts: What is to be embedded.
+        inputs: What is to be embedded, as ``Entry.wire`` has it.
         form: The rest of the request.
         width: Width that every vector must have; None takes the width of the first.
     """
-    answer = transport.post("/embeddings", build_request(texts, form), expected=len(texts))
+    answer = transport.post("/embeddings", build_request(inputs, form), expected=len(inputs))
     if not isinstance(answer, RawReply):
         return answer
-    outcome = _read(answer, len(texts), width)
+    outcome = _read(answer, len(inputs), width)
     if isinstance(outcome, Reply):
         return outcome
     # What is wrong with a reply is quoted, so that the key must not stand in it.
-    return _read(transport.masked(answer), len(texts), width)
+    return _read(transport.masked(answer), len(inputs), width)
 
 
 def _read(answer: RawReply, expected: int, width: int | None) -> Outcome:

@@ -127,15 +127,17 @@ class _FlawError(Exception):
         self.width = width
 
 
-def build_request(texts: Sequence[str], form: RequestForm) -> bytes:
+def build_request(inputs: Sequence[object], form: RequestForm) -> bytes:
     """The body of a request, canonical: keys sorted, no blanks.
+
+    The inputs are all texts, or all objects with parts: the schema knows no mixture.
 
     Servers that cache replies key them by the bytes of the body, so that equal requests must be
     equal to the byte.
     """
     body: dict[str, object] = {
         "model": form.model,
-        "input": list(texts),
+        "input": list(inputs),
         "encoding_format": form.encoding_format,
     }
     optional = {

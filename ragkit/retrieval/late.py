@@ -10,7 +10,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from ragkit.embedding.seam import EmbeddedBatch, Embedder, FloatMatrix, FloatVector, Role
+from ragkit.embedding.seam import (
+    EmbeddedBatch,
+    Embedder,
+    EmbedInput,
+    FloatMatrix,
+    FloatVector,
+    Role,
+)
 from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
 from ragkit.models.fingerprint import Fingerprint
 
@@ -82,15 +89,15 @@ class LateEmbedder(_Late[Embedder]):
         """As ``Embedder.max_tokens``."""
         return self.part.max_tokens
 
-    def embed(self, inputs: Iterable[str], *, role: Role) -> Iterator[EmbeddedBatch]:
+    def embed(self, inputs: Iterable[EmbedInput], *, role: Role) -> Iterator[EmbeddedBatch]:
         """As ``Embedder.embed``."""
         return self.part.embed(inputs, role=role)
 
-    def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
+    def embed_documents(self, texts: Sequence[EmbedInput]) -> FloatMatrix:
         """As ``Embedder.embed_documents``."""
         return self.part.embed_documents(texts)
 
-    def embed_query(self, text: str) -> FloatVector:
+    def embed_query(self, text: EmbedInput) -> FloatVector:
         """As ``Embedder.embed_query``."""
         return self.part.embed_query(text)
 

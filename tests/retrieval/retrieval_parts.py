@@ -13,6 +13,7 @@ import numpy as np
 from ragkit.embedding.rerank_seam import RerankAnswer
 from ragkit.embedding.seam import (
     EmbeddedBatch,
+    EmbedInput,
     FloatMatrix,
     FloatVector,
     Role,
@@ -157,9 +158,9 @@ class HashedEmbedder:
         self.dimensions = dimensions
         self.calls: list[list[str]] = []
 
-    def embed(self, inputs: Iterable[str], *, role: Role) -> Iterator[EmbeddedBatch]:  # noqa: ARG002
+    def embed(self, inputs: Iterable[EmbedInput], *, role: Role) -> Iterator[EmbeddedBatch]:  # noqa: ARG002
         """As ``Embedder.embed``, in one batch."""
-        texts = list(inputs)
+        texts = [item if isinstance(item, str) else item.text for item in inputs]
         self.calls.append(texts)
         rows = np.stack([self._row(text) for text in texts])
         yield EmbeddedBatch(indexes=tuple(range(len(texts))), vectors=rows, tokens=len(texts))
@@ -171,11 +172,11 @@ class HashedEmbedder:
             total += np.random.default_rng(seed).standard_normal(self.dimensions, np.float32)
         return np.asarray(total / np.linalg.norm(total), np.float32)
 
-    def embed_documents(self, texts: Sequence[str]) -> FloatMatrix:
+    def embed_documents(self, texts: Sequence[EmbedInput]) -> FloatMatrix:
         """As ``Embedder.embed_documents``."""
         return embed_all(self, texts, "document")
 
-    def embed_query(self, text: str) -> FloatVector:
+    def embed_query(self, text: EmbedInput) -> FloatVector:
         """As ``Embedder.embed_query``."""
         return embed_one(self, text)
 

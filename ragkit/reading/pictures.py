@@ -1,0 +1,220 @@
+"""Pictures made fit to be sent: upright, flat, small, without what their camera wrote into them.
+
+A picture is decoded, turned as its EXIF orientation says, laid on white where it is transparent,
+cut to its first frame where it moves, and made at most 1024 pixels wide and high and 512 KiB large.
+It is always encoded anew, from its pixels alone: place and time of a photograph stay here, and what
+is hidden behind the end of a file goes nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import threading
+import warnings
+from dataclasses import dataclass
+from typing import Final
+
+import PIL.Image
+import PIL.ImageOps
+
+from ragkit.errors import DocumentUnreadable
+
+__all__ = [
+    "LONGEST_SIDE_PX",
+    "MOST_BYTES",
+    "PICTURE_TYPES",
+    "SMALLEST_SIDE_PX",
+    "PreparedPicture",
+    "prepare_picture",
+]
+
+LONGEST_SIDE_PX: Final = 1024
+MOST_BYTES: Final = 512 * 1024
+# What is smaller is a bullet, a button or a spacer, and servers refuse it.
+SMALLEST_SIDE_PX: Final = 32
+PICTURE_TYPES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
+
+_THUMBNAIL_SIDE_PX: Final = 256
+# Decoded, a picture of this size takes 360 MB. Pillow itself warns from here on.
+_MOST_MEGAPIXELS: Final = 89
+_FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
+# Up to so many colours it is a drawing, which PNG keeps sharp in less than a JPEG takes.
+_COLOURS_OF_A_DRAWING: Final = 4096
+_QUALITIES: Final = (88, 75, 60, 40)
+_ORIENTATION: Final = 0x0112
+# What Pillow lets out on damaged files beside its own errors.
+_DAMAGE: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+)
+# The filters of warnings belong to the whole process.
+_GUARD: Final = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedPicture:
+    """A picture as it is sent.
+
+    Attributes:
+        content: PNG or JPEG.
+        media_type: ``image/png`` or ``image/jpeg``.
+        width_px: Of the original, upright.
+        height_px: The same.
+        thumbnail: JPEG of at most 256 pixels on a side.
+        is_plain: Whether it is of one colour all over.
+        is_moving: Whether the original has more frames than the one that is sent.
+        caption: What the file itself says that it shows; mostly empty.
+    """
+
+    content: bytes
+    media_type: str
+    width_px: int
+    height_px: int
+    thumbnail: bytes
+    is_plain: bool = False
+    is_moving: bool = False
+    caption: str = ""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the content, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is too small to show anything."""
+        return min(self.width_px, self.height_px) < SMALLEST_SIDE_PX
+
+
+def prepare_picture(data: bytes) -> PreparedPicture:
+    """Decode a PNG, JPEG, WebP or GIF and encode it as it is to be sent.
+
+    Equal pixels give equal bytes with the same Pillow, whatever else stands in the file.
+
+    Raises:
+        DocumentUnreadable: It is none of these, is damaged, or has more than 89 megapixels.
+    """
+    with _GUARD, warnings.catch_warnings():
+        # Oddities of metadata, which nobody needs to hear of.
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+        try:
+            with PIL.Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+                return _prepared(picture)
+        except (PIL.Image.DecompressionBombWarning, PIL.Image.DecompressionBombError) as error:
+            raise _bomb() from error
+        except PIL.UnidentifiedImageError as error:
+            raise DocumentUnreadable(
+                "damaged picture, or none of PNG, JPEG, WebP and GIF"
+            ) from error
+        except _DAMAGE as error:
+            raise DocumentUnreadable(f"damaged picture: {_brief(error)}") from error
+
+
+def _prepared(picture: PIL.Image.Image) -> PreparedPicture:
+    if picture.width * picture.height > _MOST_MEGAPIXELS * 1_000_000:
+        raise _bomb()
+    is_moving = picture.format in ("PNG", "WEBP", "GIF") and getattr(picture, "is_animated", False)
+    is_drawing = picture.format in ("PNG", "GIF")
+    caption = _caption(picture)
+    width_px, height_px = picture.size
+    if picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8):
+        width_px, height_px = height_px, width_px
+    # A large JPEG is decoded at a half or a quarter of its size, in a fraction of the time.
+    picture.draft("RGB", (2 * LONGEST_SIDE_PX, 2 * LONGEST_SIDE_PX))
+    flat = _flat(PIL.ImageOps.exif_transpose(picture))
+    media_type, content = _encoded(flat, is_drawing=is_drawing)
+    return PreparedPicture(
+        content=content,
+        media_type=media_type,
+        width_px=width_px,
+        height_px=height_px,
+        thumbnail=_jpeg(_within(flat, _THUMBNAIL_SIDE_PX), 80),
+        is_plain=all(low == high for low, high in flat.getextrema()),  # type: ignore[misc]
+        is_moving=is_moving,
+        caption=caption,
+    )
+
+
+def _flat(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """RGB of the size that is sent, on white."""
+    if picture.mode.startswith("I") or picture.mode == "F":
+        # Sixteen bits for each pixel, of which the upper eight are kept.
+        picture = picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if picture.mode in ("L", "RGB", "CMYK", "YCbCr"):
+        return _within(picture.convert("RGB"), LONGEST_SIDE_PX)
+    if picture.mode == "1":
+        return _within(picture.convert("L").convert("RGB"), LONGEST_SIDE_PX)
+    layer = _within(picture.convert("RGBA"), LONGEST_SIDE_PX)
+    white = PIL.Image.new("RGBA", layer.size, "white")
+    return PIL.Image.alpha_composite(white, layer).convert("RGB")
+
+
+def _within(picture: PIL.Image.Image, side_px: int) -> PIL.Image.Image:
+    """The same picture, or a copy that is small enough."""
+    if max(picture.size) <= side_px:
+        return picture
+    factor = side_px / max(picture.size)
+    width, height = (max(1, round(size * factor)) for size in picture.size)
+    return picture.resize((width, height), PIL.Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _encoded(picture: PIL.Image.Image, *, is_drawing: bool) -> tuple[str, bytes]:
+    if is_drawing and picture.getcolors(_COLOURS_OF_A_DRAWING) is not None:
+        target = io.BytesIO()
+        picture.save(target, "PNG", compress_level=6)
+        if len(target.getbuffer()) <= MOST_BYTES:
+            return "image/png", target.getvalue()
+    content = b""
+    for quality in _QUALITIES:
+        content = _jpeg(picture, quality)
+        if len(content) <= MOST_BYTES:
+            break
+    return "image/jpeg", content
+
+
+def _jpeg(picture: PIL.Image.Image, quality: int) -> bytes:
+    target = io.BytesIO()
+    picture.save(target, "JPEG", quality=quality)
+    return target.getvalue()
+
+
+_LONGEST_CAPTION: Final = 300
+_IMAGE_DESCRIPTION: Final = 0x010E
+_DESCRIPTION: Final = "Description"
+
+
+def _caption(picture: PIL.Image.Image) -> str:
+    """A description that somebody wrote into the file; the names of cameras are none."""
+    stated = picture.info.get(_DESCRIPTION) or picture.getexif().get(_IMAGE_DESCRIPTION) or ""
+    if not isinstance(stated, str):
+        return ""
+    words = "".join(sign if sign.isprintable() else " " for sign in stated).split()
+    caption = " ".join(words)
+    # "OLYMPUS DIGITAL CAMERA", "SONY DSC"
+    if len(words) < 2 or caption.upper() == caption or "\ufffd" in caption:
+        return ""
+    return (
+        caption[:_LONGEST_CAPTION].rsplit(" ", 1)[0] if len(caption) > _LONGEST_CAPTION else caption
+    )
+
+
+def _bomb() -> DocumentUnreadable:
+    return DocumentUnreadable(
+        f"a picture of more than {_MOST_MEGAPIXELS} megapixels: make it smaller"
+    )
+
+
+def _brief(error: BaseException) -> str:
+    first = str(error).strip().splitlines()
+    return first[0][:120] if first else type(error).__name__
