@@ -31,8 +31,8 @@ from typing import Any, NoReturn, Self
 from loopback_faults import FAULTS, PAGE, Fault, error_body, spoil
 from loopback_inquiries import Inquiries, answer_question
 from loopback_models import MODELS, Model, encoded, tokens_of, vector_of
-from loopback_rerank import Reranks, answer_rerank
 from loopback_pictures import PictureError, Seen, seen_in
+from loopback_rerank import Reranks, answer_rerank
 
 __all__ = [
     "FAULTS",
