@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ragkit.errors import ConfigurationError
 
@@ -22,6 +23,7 @@ __all__ = [
     "Settings",
     "key_for",
     "load_settings",
+    "names_proxy",
     "state_directory",
     "terminal_is_dumb",
     "terminal_wants_color",
@@ -154,6 +156,17 @@ def load_settings(
 def key_for(base_url: str | None, environment: Mapping[str, str] | None = None) -> Secret | None:
     """The key that the environment holds for a server: each key goes to its own server only."""
     return _key(base_url, os.environ if environment is None else environment)
+
+
+def names_proxy(url: str) -> bool:
+    """Whether the environment, or the system, names a proxy for this URL."""
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - loads all of urllib
+
+    parts = urlsplit(url)
+    proxies = getproxies()
+    # Some systems give an answer of their own here, which is no bool.
+    bypasses = bool(proxy_bypass(parts.hostname or ""))
+    return not bypasses and (parts.scheme in proxies or "all" in proxies)
 
 
 def state_directory(environment: Mapping[str, str] | None = None) -> Path:

@@ -15,6 +15,7 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -173,6 +174,10 @@ class LoopbackServer:
         for number in at:
             self.faults[number] = FAULTS[fault] if isinstance(fault, str) else fault
 
+    def wrap(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on."""
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+
     def serve(self) -> None:
         """Serve in this thread until it is interrupted."""
         self._http.serve_forever()
@@ -205,6 +210,13 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         with self.server.loopback.lock:
             self.server.loopback.ledger.connections += 1
+
+    def parse_request(self) -> bool:
+        """As the base; a request as a proxy gets it, with the whole URL, is one for this server."""
+        understood = super().parse_request()
+        if understood and self.path.startswith("http://"):
+            self.path = "/" + self.path.split("/", 3)[3]
+        return understood
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base's name
         """Silence."""

@@ -31,6 +31,7 @@ STAGES = (
 )
 # What only one room may touch.
 OWNERS = {
+    "http": "embedding",
     "httpx": "embedding",
     "sqlite3": "storage",
     "faiss": "indexing",

@@ -1,28 +1,25 @@
-"""The edge: the one place that speaks HTTP, and the one that knows httpx."""
+"""The edge: connections to one server for all threads, its address, and its key."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import ipaddress
 import os
 import ssl
 import threading
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
-import httpx
-
-from ragkit.config import Secret
+from ragkit.config import Secret, names_proxy
+from ragkit.embedding.channels import Channel, Exchange, RawReply
+from ragkit.embedding.direct import DirectChannel
 from ragkit.embedding.failures import BadReply, NoReply, excerpt
 from ragkit.errors import ConfigurationError
 
 __all__ = ["RawReply", "Transport", "checked_base_url", "checked_key"]
 
-_CONNECT_TIMEOUT_S: Final = 10.0
 # 4096 numbers of 25 characters, twice over; a body beyond that is no answer.
 _LARGEST_VECTOR_BYTES: Final = 262_144
 _LARGEST_REST_BYTES: Final = 1_048_576
@@ -30,22 +27,12 @@ _LARGEST_REST_BYTES: Final = 1_048_576
 _LARGEST_LISTING_BYTES: Final = 16_777_216
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawReply:
-    """A reply as it came, uncompressed; ``Transport.masked`` takes the key out of it."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
 class Transport:
     """Pooled connections to one server. Any thread may post; a fork gets connections of its own.
 
-    The client of httpx in threads measured faster than its asynchronous one, and one client for
-    each request in flight faster than one for all: the pool inside a client looks at every
-    connection for every request, under a lock, which took a third of the time at 64 requests at
-    once. Redirects are not followed: texts and key go to the base URL and nowhere else.
+    Threads measured faster than an event loop, and a connection that belongs to one thread at a
+    time faster than a pool that all requests lock. Redirects are not followed: texts and key go to
+    the base URL and nowhere else.
 
     Args:
         base_url: Root of the API.
@@ -69,7 +56,7 @@ class Transport:
         self._timeout_s = timeout_s
         self._most_at_once = most_at_once
         self._headers = dict(headers or {})
-        self._idle: list[httpx.Client] = []
+        self._idle: list[Channel] = []
         self._certificates: ssl.SSLContext | None = None
         self._process = os.getpid()
         self._lock = threading.Lock()
@@ -85,79 +72,48 @@ class Transport:
             expected: How many vectors the reply may hold, which bounds its size.
             timeout_s: Longest wait for this reply; None for that of all.
         """
-        most_bytes = _LARGEST_REST_BYTES + expected * _LARGEST_VECTOR_BYTES
-        return self._asked("POST", path, body, most_bytes, timeout_s or self._timeout_s)
+        return self._asked(
+            Exchange(
+                method="POST",
+                path=path,
+                body=body,
+                most_bytes=_LARGEST_REST_BYTES + expected * _LARGEST_VECTOR_BYTES,
+                timeout_s=timeout_s or self._timeout_s,
+            )
+        )
 
     def get(self, path: str) -> RawReply | NoReply | BadReply:
         """Ask for what the server tells of itself; the path may end in a query."""
-        reply = self._asked("GET", path, None, _LARGEST_LISTING_BYTES, self._timeout_s)
+        reply = self._asked(
+            Exchange(
+                method="GET",
+                path=path,
+                most_bytes=_LARGEST_LISTING_BYTES,
+                timeout_s=self._timeout_s,
+            )
+        )
         return self.masked(reply) if isinstance(reply, RawReply) else reply
 
-    def _asked(
-        self, method: str, path: str, body: bytes | None, most_bytes: int, timeout_s: float
-    ) -> RawReply | NoReply | BadReply:
+    def _asked(self, exchange: Exchange) -> RawReply | NoReply | BadReply:
+        channel = self._taken()
         try:
-            return self._exchange(method, path, body, most_bytes, timeout_s)
-        except httpx.DecodingError as error:
-            return BadReply(reason=f"a reply that cannot be uncompressed ({_words(error)})")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return self._no_reply(error, timeout_s)
-
-    def _exchange(
-        self, method: str, path: str, body: bytes | None, most_bytes: int, timeout_s: float
-    ) -> RawReply | NoReply | BadReply:
-        client = self._taken()
-        try:
-            request = client.build_request(
-                method, self._base_url + path, content=body, timeout=_timeout(timeout_s)
-            )
-            return self._received(client, request, most_bytes, timeout_s)
+            answer = channel.ask(exchange)
         finally:
-            self._give_back(client)
-
-    def _received(
-        self, client: httpx.Client, request: httpx.Request, most_bytes: int, timeout_s: float
-    ) -> RawReply | NoReply | BadReply:
-        ends_at_s = time.monotonic() + timeout_s
-        with contextlib.closing(client.send(request, stream=True)) as response:
-            parts: list[bytes] = []
-            size_bytes = 0
-            for part in response.iter_bytes():
-                parts.append(part)
-                size_bytes += len(part)
-                if size_bytes > most_bytes:
-                    return BadReply(reason=f"a reply of over {most_bytes} bytes")
-                # Each byte resets the timeout of httpx: a slow drip would never end.
-                if time.monotonic() > ends_at_s:
-                    return NoReply(kind="timeout", reason=_too_slow(timeout_s))
-            return self._reply(response, b"".join(parts))
-
-    def _no_reply(self, error: httpx.HTTPError | httpx.InvalidURL, timeout_s: float) -> NoReply:
-        match error:
-            case httpx.ConnectTimeout():
-                reason = f"no connection in {_CONNECT_TIMEOUT_S:g} s"
-                return NoReply(kind="refused", reason=reason, cause=error)
-            case httpx.TimeoutException():
-                return NoReply(kind="timeout", reason=_too_slow(timeout_s), cause=error)
-            case httpx.ConnectError() | httpx.ProxyError():
-                return NoReply(kind="refused", reason=_words(error), cause=error)
-            case httpx.UnsupportedProtocol() | httpx.LocalProtocolError() | httpx.InvalidURL():
-                return NoReply(kind="invalid", reason=_words(error), cause=error)
-        return NoReply(kind="broken", reason=_words(error), cause=error)
+            self._give_back(channel)
+        match answer:
+            case NoReply(kind="timeout"):
+                return replace(answer, reason=f"no answer in {exchange.timeout_s:.3g} s")
+            case RawReply() if answer.status != 200:
+                return self.masked(answer)
+        # Nothing is masked in an answer, where a short key may stand by chance in the base64.
+        return answer
 
     def close(self) -> None:
         """Close the connections; the next request would open new ones."""
         with self._lock:
-            clients, self._idle = self._idle, []
-        if self._process == os.getpid():
-            for client in clients:
-                client.close()
-
-    def _reply(self, response: httpx.Response, body: bytes) -> RawReply:
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        reply = RawReply(status=response.status_code, headers=headers, body=body)
-        # Not in an answer, where a short key may stand by chance in the base64 of a vector.
-        return reply if reply.status == 200 else self.masked(reply)
+            channels, self._idle = self._idle, []
+        for channel in channels:
+            channel.close()
 
     def masked(self, reply: RawReply) -> RawReply:
         """The reply without the key: servers quote the one they refuse, and errors quote them."""
@@ -165,47 +121,54 @@ class Transport:
             return reply
         return replace(reply, body=reply.body.replace(self._key.reveal().encode(), b"***"))
 
-    def _taken(self) -> httpx.Client:
-        """A client that no other thread uses, the one used last first, so that few stay open."""
+    def _taken(self) -> Channel:
+        """A channel that no other thread uses, the one used last first, so that few stay open."""
         with self._lock:
-            # A connection used by two processes would mix up their replies.
             if self._process != os.getpid():
-                self._process, self._idle = os.getpid(), []
+                # A connection used by two processes would mix up their replies. Closed here, it
+                # stays open there: no goodbye is sent.
+                self._process, inherited = os.getpid(), self._idle
+                self._idle = []
+                for channel in inherited:
+                    channel.close()
             if self._idle:
                 return self._idle.pop()
-            if self._certificates is None:
-                # One for all clients: reading the certificates takes longer than a request.
-                self._certificates = httpx.create_ssl_context(trust_env=self._goes_out())
-            return self._new_client(self._certificates)
+            return self._new_channel()
 
-    def _give_back(self, client: httpx.Client) -> None:
+    def _give_back(self, channel: Channel) -> None:
         with self._lock:
             if self._process == os.getpid() and len(self._idle) < self._most_at_once:
-                self._idle.append(client)
+                self._idle.append(channel)
                 return
-        client.close()
+        channel.close()
 
-    def _goes_out(self) -> bool:
-        # No proxy can reach a server on this very machine.
-        return not _is_loopback(urlsplit(self._base_url).hostname or "")
-
-    def _new_client(self, certificates: ssl.SSLContext) -> httpx.Client:
+    def _new_channel(self) -> Channel:
         headers = {
             "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
             "Content-Type": "application/json",
             "User-Agent": f"ragkit/{_version()}",
             **self._headers,
         }
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"
-        return httpx.Client(
-            headers=headers,
-            timeout=_timeout(self._timeout_s),
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-            follow_redirects=False,
-            verify=certificates,
-            trust_env=self._goes_out(),
-        )
+        parts = urlsplit(self._base_url)
+        # No proxy can reach a server on this very machine.
+        goes_out = not _is_loopback(parts.hostname or "")
+        if goes_out and names_proxy(self._base_url):
+            from ragkit.embedding.proxied import ProxiedChannel  # noqa: PLC0415 - loads httpx
+
+            return ProxiedChannel(self._base_url, headers, self._trusted())
+        is_secure = parts.scheme == "https"
+        return DirectChannel(self._base_url, headers, self._trusted() if is_secure else None)
+
+    def _trusted(self) -> ssl.SSLContext:
+        if self._certificates is None:
+            import httpx  # noqa: PLC0415 - takes longer to load than a local server to answer
+
+            # One for all connections: reading the certificates takes longer than a request.
+            self._certificates = httpx.create_ssl_context()
+        return self._certificates
 
 
 def checked_base_url(base_url: str) -> str:
@@ -265,20 +228,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _timeout(timeout_s: float) -> httpx.Timeout:
-    return httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
-
-
-def _too_slow(timeout_s: float) -> str:
-    return f"no answer in {timeout_s:.3g} s"
-
-
 def _version() -> str:
     try:
         return importlib.metadata.version("ragkit-search")
     except importlib.metadata.PackageNotFoundError:
         return "0"
-
-
-def _words(error: Exception) -> str:
-    return excerpt(str(error)) or type(error).__name__

@@ -112,7 +112,9 @@ _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 # Fails at the first vector that is no base64, so that trying it costs nothing where it is none.
 _BASE64: Final = msgspec.json.Decoder(_Base64Envelope)
 _USAGE: Final = msgspec.json.Decoder(_Usage)
-_BLOCK: Final = 64
+# Squares are taken of so many numbers at a time: they stay in the cache, and in memory that the
+# process has already, which new megabytes for each reply would not.
+_BLOCK_NUMBERS: Final = 8192
 _NEARLY: Final = 1e-3
 _FLOATS: Final = msgspec.json.Decoder(list[float])
 _BYTES: Final = msgspec.json.Decoder(bytes)
@@ -277,10 +279,11 @@ def _unit(rows: FloatMatrix) -> tuple[FloatMatrix, bool]:
     """The rows scaled to unit length, in place, and whether they had it before."""
     # Squares in float64: those of float32 overflow at 2e19 and vanish at 1e-23.
     norms = np.empty(len(rows), np.float64)
-    # In blocks that stay in the cache.
-    for start in range(0, len(rows), _BLOCK):
-        block = np.square(rows[start : start + _BLOCK], dtype=np.float64)
-        np.sqrt(block.sum(axis=1), out=norms[start : start + _BLOCK])
+    size = max(1, _BLOCK_NUMBERS // rows.shape[1])
+    for start in range(0, len(rows), size):
+        block = np.square(rows[start : start + size], dtype=np.float64)
+        block.sum(axis=1, out=norms[start : start + size])
+    np.sqrt(norms, out=norms)
     if not np.isfinite(norms).all():
         raise _FlawError(
             f"vector {int(np.argmin(np.isfinite(norms)))} has a number that is not finite"
