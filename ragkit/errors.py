@@ -12,6 +12,7 @@ RagkitError
 │   ├── CollectionDamaged          its files contradict each other
 │   ├── SchemaTooNew               written by a newer ragkit
 │   ├── FingerprintMismatch        vectors of another model or recipe
+│   ├── GenerationGone             a reader of what was purged or reclaimed meanwhile
 │   ├── RootVanished               an indexed folder is gone: nothing is removed unasked
 │   ├── SourceNotFound             no such document in the collection
 │   └── AmbiguousSource            several roots hold it
@@ -52,6 +53,7 @@ __all__ = [
     "DocumentUnreadable",
     "EmbeddingError",
     "FingerprintMismatch",
+    "GenerationGone",
     "InputRejected",
     "InvalidArgument",
     "MalformedReply",
@@ -117,6 +119,10 @@ class SchemaTooNew(CollectionError):
 
 class FingerprintMismatch(CollectionError):
     """The collection's vectors were made by another model, or in another way."""
+
+
+class GenerationGone(CollectionError):
+    """The generation that a reader holds was purged or reclaimed: search again for the newest."""
 
 
 class RootVanished(CollectionError):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cli_runs import Shell, remote, write_documents
 from loopback import LoopbackServer
+from made_collection import copied, make
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,3 +53,15 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Shell:
         done = shell.run("index", "docs", *remote(server.base_url))
     assert (done.code, done.err) == (0, "")
     return shell
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A collection and its documents, to be copied and not to be touched."""
+    return make(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def kb(made: Path, tmp_path: Path) -> Path:
+    """A collection of one's own, with its documents beside it in ``docs``."""
+    return copied(made, tmp_path)

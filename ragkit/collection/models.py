@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ragkit.config import DEFAULT_MODEL, DEFAULT_PASSAGE_TOKENS, Settings, key_for
 from ragkit.embedding.seam import Embedder
-from ragkit.errors import FingerprintMismatch, UnknownModel
+from ragkit.errors import CollectionDamaged, FingerprintMismatch, UnknownModel
 from ragkit.models.catalogue import fingerprint, profile
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.storage.snapshot import Snapshot
@@ -69,13 +69,13 @@ def agreed_settings(
     stored = snapshot.fingerprint
     if stored is None:
         return given
-    own = Fingerprint.from_json(stored)
+    own = _fingerprint_from(stored, directory)
     has: dict[str, object] = {
         "model": own.model,
         "base_url": snapshot.setting("base_url", "") or None,
         "dimensions": own.dimensions,
-        "provider": snapshot.setting("provider", None),
-        "input_type": _pair(snapshot.setting("input_type", None)),
+        "provider": _provider(snapshot.setting("provider", None), directory),
+        "input_type": _pair(snapshot.setting("input_type", None), directory),
     }
     named = {
         name: getattr(given, name)
@@ -127,8 +127,32 @@ def stored_settings(settings: Settings) -> dict[str, object]:
     }
 
 
-def _pair(value: list[str] | None) -> tuple[str, str] | None:
-    return None if value is None else (value[0], value[1])
+def _fingerprint_from(stored: str, directory: Path) -> Fingerprint:
+    try:
+        return Fingerprint.from_json(stored)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _unreadable("fingerprint", directory) from error
+
+
+def _provider(value: object, directory: Path) -> dict[str, object] | None:
+    if value is None or isinstance(value, dict):
+        return value
+    raise _unreadable("provider", directory)
+
+
+def _pair(value: object, directory: Path) -> tuple[str, str] | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and list(map(type, value)) == [str, str]:
+        return (value[0], value[1])
+    raise _unreadable("input_type", directory)
+
+
+def _unreadable(what: str, directory: Path) -> CollectionDamaged:
+    return CollectionDamaged(
+        f"the {what} of the collection at {directory} cannot be read: it is damaged or was tampered"
+        " with; restore it from a copy"
+    )
 
 
 def _spelled(model: str, values: dict[str, object], wrong: list[str]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ragkit.embedding.seam import Embedder
+from ragkit.errors import CollectionDamaged, InvalidArgument
 from ragkit.indexing.seam import FloatVector, IdArray, Ranking, VectorRanker, WordRanker
 from ragkit.retrieval.late import LateVectorRanker, LateWordRanker
 from ragkit.retrieval.retriever import Retriever
@@ -111,7 +112,13 @@ class Parts:
                 if not len(ids):
                     return _NoVectors()
                 matrix = self._store.rows(snapshot)
-                self._vectors = MatrixIndex(ids=ids, slots=slots, matrix=matrix)
+                try:
+                    self._vectors = MatrixIndex(ids=ids, slots=slots, matrix=matrix)
+                except InvalidArgument as error:
+                    raise CollectionDamaged(
+                        f"passages and vectors of {self._store.directory} do not fit each other"
+                        f" ({error}): `ragkit verify` says where"
+                    ) from error
             return self._vectors
 
     def _word_ranker(self, snapshot: Snapshot) -> WordRanker:

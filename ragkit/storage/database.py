@@ -13,8 +13,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ragkit.errors import CollectionDamaged, CollectionError, CollectionNotFound, NotACollection
+from ragkit.storage.files import refuse_links
 from ragkit.storage.lock import LOCK_NAME
-from ragkit.storage.schema import check_version, migrate, schema_version
+from ragkit.storage.schema import check_objects, check_version, migrate, schema_version
 
 __all__ = ["DATABASE_NAME", "Database", "Origin", "atomic", "damage"]
 
@@ -23,6 +24,16 @@ _BUSY_TIMEOUT_S = 30.0
 _APPLICATION_ID = 0x7261676B  # "ragk": a database of another program is refused
 # What an interrupted ``Store.discard`` may leave; SQLite drops the log of a database that is gone.
 _REMAINS = {LOCK_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm"}
+# The longest value of a row, the longest statement, the most columns, that a file may have SQLite
+# allocate for; what a collection of ours holds stays far below.
+_LIMITS = (
+    (sqlite3.SQLITE_LIMIT_LENGTH, 2**29),
+    (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 2**17),
+    (sqlite3.SQLITE_LIMIT_COLUMN, 64),
+    (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 1),
+)
+# A rollback journal that ends so names another file, which SQLite would open and may delete.
+_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
 
 # Device, inode, and for a file that is read as immutable its size and time too: a collection that
 # was deleted and made again is another one, whatever its generation is called.
@@ -215,6 +226,7 @@ def _close_own(readers: list[_Reader]) -> None:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    _refuse_strange_files(path)
     # isolation_level=None: transactions begin where the code says BEGIN, and nowhere else.
     connection = sqlite3.connect(
         f"file:{quote(os.fspath(path.absolute()))}?mode={mode}",
@@ -226,14 +238,30 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
+        for limit, most in _LIMITS:
+            connection.setlimit(limit, most)
         owner = connection.execute("PRAGMA application_id").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if tables and owner != _APPLICATION_ID:
             _refuse_foreign(connection, path)
+        check_objects(connection, str(path))
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _refuse_strange_files(path: Path) -> None:
+    """See that SQLite, which follows links and trusts journals, is not led out of the directory."""
+    journal = path.with_name(f"{path.name}-journal")
+    refuse_links(path, journal, *(path.with_name(path.name + end) for end in ("-wal", "-shm")))
+    with contextlib.suppress(FileNotFoundError), journal.open("rb") as file:
+        file.seek(max(0, journal.stat().st_size - len(_NAMES_ANOTHER)))
+        if file.read() == _NAMES_ANOTHER:
+            raise CollectionDamaged(
+                f"{journal} names a file outside of the collection, which no ragkit wrote: do not"
+                " use this collection unless you know who made it"
+            )
 
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ragkit.errors import CollectionError, CollectionLocked
+from ragkit.storage.files import open_plain
 
 __all__ = ["LOCK_NAME", "writer_lock"]
 
@@ -53,7 +54,7 @@ def _locked_file(directory: Path, deadline_s: float, stop: threading.Event | Non
     path = directory / LOCK_NAME
     while True:
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            file = open_plain(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise CollectionError(f"{directory} cannot be written: {error.strerror}") from error
         try:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ragkit.errors import CollectionDamaged, CollectionError
+from ragkit.storage.files import open_plain
 
 __all__ = ["FIRST_MATRIX", "MatrixWriter", "map_rows", "matrix_files", "matrix_name"]
 
@@ -59,7 +60,7 @@ class MatrixWriter:
         width_bytes = little.shape[1] * 4
         try:
             if self._file is None:
-                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+                self._file = open_plain(self._path, os.O_RDWR | os.O_CREAT)
             _write_all(self._file, memoryview(little.tobytes()), self._next_slot * width_bytes)
             os.fsync(self._file)
         except OSError as error:
@@ -82,18 +83,25 @@ def map_rows(directory: Path, *, number: int = FIRST_MATRIX, width: int, rows: i
     """The first *rows* rows of a matrix, mapped and not read: float32 (rows, width).
 
     Raises:
-        CollectionDamaged: The file is shorter than the database says.
+        CollectionDamaged: The file is shorter than the database says, or no plain file.
     """
     path = directory / matrix_name(number)
     if rows == 0:
         return np.empty((0, width), np.float32)
-    size = path.stat().st_size if path.exists() else 0
-    if size < rows * width * 4:
+    try:
+        handle = open_plain(path, os.O_RDONLY)
+    except FileNotFoundError as error:
         raise CollectionDamaged(
-            f"{path} holds {size:,} bytes where {rows * width * 4:,} belong: restore it from a"
-            " copy, or delete the collection and index again"
-        )
-    return np.memmap(path, dtype="<f4", mode="r", shape=(rows, width))
+            f"{path} is gone: restore it from a copy, or delete the collection and index again"
+        ) from error
+    with os.fdopen(handle, "rb") as file:
+        size = os.fstat(handle).st_size
+        if size < rows * width * 4:
+            raise CollectionDamaged(
+                f"{path} holds {size:,} bytes where {rows * width * 4:,} belong: restore it from a"
+                " copy, or delete the collection and index again"
+            )
+        return np.memmap(file, dtype="<f4", mode="r", shape=(rows, width))
 
 
 def _write_all(file: int, data: memoryview, offset: int) -> None:

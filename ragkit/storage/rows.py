@@ -7,8 +7,12 @@ import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from ragkit.records import Block, Document, JsonValue, Passage, Section
+import msgspec
+
+from ragkit.errors import CollectionDamaged
+from ragkit.records import Block, Document, JsonValue, Metadata, Passage, Section
 from ragkit.storage.seam import StoredPassage
 
 __all__ = [
@@ -20,13 +24,24 @@ __all__ = [
     "checksum",
     "document_from_row",
     "document_values",
+    "metadata_of",
     "pack_text",
+    "parsed",
     "passage_from_row",
     "passage_values",
     "path_from_value",
     "path_value",
     "unpack_text",
 ]
+
+
+T = TypeVar("T")
+
+# A crafted row of a megabyte could unpack to a gigabyte and more.
+_MAX_TEXT_BYTES = 2**30
+_REMEDY = ": `ragkit verify` says where, and what to do"
+_NONE = type(None)
+_TEXT_OR_NONE = (str, _NONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +120,20 @@ PASSAGE_COLUMNS = """passages.id, roots.name, documents.source, passages.start, 
     documents.language"""
 
 
+_PASSAGE_TYPES = (
+    *(int, str, str, int, int, str, str, (int, _NONE), int, int, str),
+    *(_TEXT_OR_NONE, int, int, bytes, _TEXT_OR_NONE),
+)
+_DOCUMENT_TYPES = (str, str, str, _TEXT_OR_NONE, str, str, str, bytes, (bytes, _NONE))
+
+
 def passage_from_row(row: Sequence[object]) -> StoredPassage:
-    """The record of a row of ``PASSAGE_COLUMNS``."""
+    """The record of a row of ``PASSAGE_COLUMNS``.
+
+    Raises:
+        CollectionDamaged: It holds values that none of our rows has.
+    """
+    _check_types(row, _PASSAGE_TYPES)
     (id_, root, source, start, end, text, headings, page, line, tokens, metadata) = row[:11]
     title, document_id, ordinal, key, language = row[11:]
     passage = Passage(
@@ -116,11 +143,11 @@ def passage_from_row(row: Sequence[object]) -> StoredPassage:
         start=start,  # type: ignore[arg-type]
         end=end,  # type: ignore[arg-type]
         text=text,  # type: ignore[arg-type]
-        headings=tuple(json.loads(headings)),  # type: ignore[arg-type]
+        headings=parsed(headings, tuple[str, ...]),
         page=page,  # type: ignore[arg-type]
         line=line,  # type: ignore[arg-type]
         tokens=tokens,  # type: ignore[arg-type]
-        metadata=json.loads(metadata),  # type: ignore[arg-type]
+        metadata=metadata_of(metadata),
     )
     return StoredPassage(
         passage=passage,
@@ -175,18 +202,23 @@ def document_values(document: Document) -> tuple[object, ...]:
 
 
 def document_from_row(row: Sequence[object]) -> Document:
-    """The record of (root, source, media_type, title, metadata, pages, sections, text, blocks)."""
+    """The record of (root, source, media_type, title, metadata, pages, sections, text, blocks).
+
+    Raises:
+        CollectionDamaged: It holds values that none of our rows has.
+    """
+    _check_types(row, _DOCUMENT_TYPES)
     root, source, media_type, title, metadata, pages, sections, text, blocks = row
     return Document(
         root=root,  # type: ignore[arg-type]
         source=source,  # type: ignore[arg-type]
         media_type=media_type,  # type: ignore[arg-type]
         title=title,  # type: ignore[arg-type]
-        metadata=json.loads(metadata),  # type: ignore[arg-type]
-        pages=tuple(json.loads(pages)),  # type: ignore[arg-type]
+        metadata=metadata_of(metadata),
+        pages=parsed(pages, tuple[int, ...]),
         sections=tuple(
             Section(start=start, end=end, level=level, title=heading)
-            for start, end, level, heading in json.loads(sections)  # type: ignore[arg-type]
+            for start, end, level, heading in parsed(sections, list[tuple[int, int, int, str]])
         ),
         text=unpack_text(text),  # type: ignore[arg-type]
         # An earlier version kept none.
@@ -194,9 +226,39 @@ def document_from_row(row: Sequence[object]) -> Document:
         if blocks is None
         else tuple(
             Block(start=start, end=end, kind=kind, level=level)
-            for start, end, kind, level in json.loads(unpack_text(blocks))  # type: ignore[arg-type]
+            for start, end, kind, level in parsed(
+                unpack_text(blocks),  # type: ignore[arg-type]
+                list[tuple[int, int, str, int]],
+            )
         ),
     )
+
+
+def parsed(text: object, kind: type[T]) -> T:
+    """JSON of a row, of that type.
+
+    Raises:
+        CollectionDamaged: It is none, or of another type.
+    """
+    try:
+        return msgspec.json.decode(text, type=kind)  # type: ignore[call-overload,no-any-return]
+    except (msgspec.MsgspecError, RecursionError, TypeError) as error:
+        raise CollectionDamaged(f"a row holds no {kind} ({error}){_REMEDY}") from error
+
+
+def metadata_of(text: object) -> Metadata:
+    """The metadata of a row; NaN, which YAML has and JSON has not, is read too.
+
+    Raises:
+        CollectionDamaged: It is no JSON object.
+    """
+    try:
+        metadata = json.loads(text)  # type: ignore[arg-type]
+    except (ValueError, RecursionError, TypeError) as error:
+        raise CollectionDamaged(f"the metadata of a document is no JSON{_REMEDY}") from error
+    if not isinstance(metadata, dict):
+        raise CollectionDamaged(f"the metadata of a document is no JSON object{_REMEDY}")
+    return metadata
 
 
 def pack_text(text: str) -> bytes:
@@ -205,13 +267,29 @@ def pack_text(text: str) -> bytes:
 
 
 def unpack_text(data: bytes) -> str:
-    """The inverse of ``pack_text``."""
-    return zlib.decompress(data).decode()
+    """The inverse of ``pack_text``.
+
+    Raises:
+        CollectionDamaged: It is none of ours, or unpacks to more than any file may hold.
+    """
+    unpacking = zlib.decompressobj()
+    try:
+        text = unpacking.decompress(data, _MAX_TEXT_BYTES)
+        if unpacking.eof:
+            return text.decode()
+    except (zlib.error, UnicodeDecodeError, TypeError) as error:
+        raise CollectionDamaged(f"a document's text is none ({error}){_REMEDY}") from error
+    raise CollectionDamaged(f"a document's text has no end{_REMEDY}")
 
 
 def checksum(values: Sequence[object]) -> int:
     """crc32 over the values of a row, so that a changed byte on the disk is noticed."""
     return zlib.crc32(repr(tuple(values)).encode("utf-8", "surrogatepass"))
+
+
+def _check_types(row: Sequence[object], kinds: tuple[type | tuple[type, ...], ...]) -> None:
+    if len(row) != len(kinds) or not all(map(isinstance, row, kinds)):
+        raise CollectionDamaged(f"a row holds values of other types than ragkit writes{_REMEDY}")
 
 
 def _json(value: Mapping[str, JsonValue] | Sequence[object]) -> str:

@@ -8,13 +8,16 @@ interrupted sync left behind is of a generation that never came, and the next wr
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+import re
 import sqlite3
 from collections.abc import Callable
 
-from ragkit.errors import SchemaTooNew
+from ragkit.errors import CollectionDamaged, SchemaTooNew
 
-__all__ = ["SCHEMA_VERSION", "migrate"]
+__all__ = ["SCHEMA_VERSION", "check_objects", "migrate"]
 
 
 _INITIAL = (
@@ -215,3 +218,38 @@ def check_version(database: sqlite3.Connection, name: str) -> None:
             f"{name} has schema {version} and this ragkit knows up to {SCHEMA_VERSION}:"
             " install the newer ragkit that wrote it"
         )
+
+
+def check_objects(database: sqlite3.Connection, name: str) -> None:
+    """See that the database holds our tables and indexes as we made them, and nothing else.
+
+    A view, a trigger or a changed table in a crafted file would have SQLite do what its maker
+    wanted; of a newer schema, which is refused elsewhere, nothing is known.
+
+    Raises:
+        CollectionDamaged: It holds something that this program did not make.
+    """
+    version = schema_version(database)
+    if version > SCHEMA_VERSION:
+        return
+    found, expected = _objects(database), _expected_objects(version)
+    strange = sorted(name for name, _ in found ^ expected)
+    if strange:
+        raise CollectionDamaged(
+            f"{name} holds {strange[0]!r} otherwise than ragkit makes it: it is damaged or was"
+            " tampered with; restore it from a copy"
+        )
+
+
+@functools.cache
+def _expected_objects(version: int) -> frozenset[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+        for migration in _MIGRATIONS[:version]:
+            migration(database)
+        return _objects(database)
+
+
+def _objects(database: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+    rows = database.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema").fetchall()
+    # Versions of SQLite may differ in blanks and in quotes around names.
+    return frozenset((str(row[1]), re.sub(r'[\s"]+', " ", " ".join(map(str, row)))) for row in rows)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ragkit.errors import AmbiguousSource, InvalidArgument, SourceNotFound
+from ragkit.errors import AmbiguousSource, CollectionDamaged, InvalidArgument, SourceNotFound
 from ragkit.records import Document
 from ragkit.reports import DocumentSpending, ModelSpending
 from ragkit.storage.database import Origin
@@ -24,6 +24,8 @@ from ragkit.storage.rows import (
     Problem,
     Root,
     document_from_row,
+    metadata_of,
+    parsed,
     passage_from_row,
     path_from_value,
     unpack_text,
@@ -58,13 +60,23 @@ class Snapshot:
         self._schema = schema_version(connection)
         self.origin = origin
         settings = connection.execute("SELECT key, value FROM settings")
-        self._settings: dict[str, object] = {key: json.loads(value) for key, value in settings}
+        self._settings = {str(key): parsed(value, object) for key, value in settings}
         stored = self.setting("generation", 0)
         self.generation: int = stored if generation is None else generation
 
     def setting(self, key: str, default: _T) -> _T:
-        """A setting of the collection, or the default."""
-        return self._settings.get(key, default)  # type: ignore[return-value]
+        """A setting of the collection, or the default.
+
+        Raises:
+            CollectionDamaged: It is of another type than the default, unless that is None.
+        """
+        value = self._settings.get(key, default)
+        if default is not None and not isinstance(value, type(default)):
+            raise CollectionDamaged(
+                f"the collection's setting {key!r} is no {type(default).__name__}: it is damaged or"
+                " was tampered with; restore it from a copy"
+            )
+        return value  # type: ignore[return-value]
 
     @property
     def matrix(self) -> int:
@@ -325,7 +337,7 @@ def _condition(key: str, glob: str) -> Callable[[Sequence[object]], bool]:
     matches = re.compile(fnmatch.translate(glob), flags).match
 
     def fits(row: Sequence[object]) -> bool:
-        value = row[_PLACES[key]] if key in _PLACES else _inner(json.loads(str(row[4])), key)
+        value = row[_PLACES[key]] if key in _PLACES else _inner(metadata_of(row[4]), key)
         values = value if isinstance(value, list) else [value]
         return any(item is not None and matches(_spelled(item)) is not None for item in values)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from ragkit.errors import CollectionError, CollectionNotFound, NotACollection
+from ragkit.errors import CollectionDamaged, CollectionError, CollectionNotFound, NotACollection
 from ragkit.storage.database import DATABASE_NAME, Database, damage
+from ragkit.storage.files import remove_tree
 from ragkit.storage.lock import LOCK_NAME, writer_lock
 from ragkit.storage.matrix import FloatMatrix, map_rows, matrix_files
 from ragkit.storage.rows import Root
@@ -18,6 +18,11 @@ from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.writer import Writer
 
 __all__ = ["Store"]
+
+# A vector's row in the database: its key alone is 32 bytes.
+_LEAST_BYTES_PER_VECTOR = 32
+# What may be committed and not in the database's own file yet.
+_LARGEST_LOG = 2**30
 
 
 class Store:
@@ -89,13 +94,20 @@ class Store:
                 writer.close()
 
     def rows(self, snapshot: Snapshot) -> FloatMatrix:
-        """The committed rows of the matrix, mapped: float32 (rows, width)."""
-        return map_rows(
-            self.directory,
-            number=snapshot.matrix,
-            width=snapshot.width,
-            rows=snapshot.matrix_rows(),
-        )
+        """The committed rows of the matrix, mapped: float32 (rows, width).
+
+        Raises:
+            CollectionDamaged: The file is not what the database says.
+        """
+        rows = snapshot.matrix_rows()
+        # What is allocated for a search grows with the rows, and a crafted file of a few kilobytes
+        # must not name a trillion of them.
+        if rows * _LEAST_BYTES_PER_VECTOR > self._database.path.stat().st_size + _LARGEST_LOG:
+            raise CollectionDamaged(
+                f"{self._database.path} names row {rows:,} of the vectors, more than it can know"
+                " of: restore it from a copy, or delete the collection and index again"
+            )
+        return map_rows(self.directory, number=snapshot.matrix, width=snapshot.width, rows=rows)
 
     def place_of(self, root: Root) -> Path:
         """Where a root is now, absolute; ``..`` is taken out without asking the file system."""
@@ -120,7 +132,8 @@ class Store:
         self.close()
         for path in matrix_files(self.directory):
             path.unlink(missing_ok=True)
-        shutil.rmtree(self.derived, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_tree(self.derived)
         # The database goes first: without it the rest is known for remains.
         for name in (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm", LOCK_NAME):
             (self.directory / name).unlink(missing_ok=True)

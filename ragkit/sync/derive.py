@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from ragkit.chunking.recipe import embedded_text
 from ragkit.indexing.manifest import DerivedUnusable, check
 from ragkit.indexing.wordbuild import WordEntry, build_words
 from ragkit.indexing.words import kind
+from ragkit.storage.files import remove_tree
 from ragkit.storage.seam import StoredPassage
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
@@ -25,21 +26,29 @@ __all__ = [
 ]
 
 _NAME = "words-{}"
+_NAMED = re.compile(r"words-[0-9]+")
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
 def words_directory(store: Store, snapshot: Snapshot) -> Path | None:
-    """The lexical index of a generation; None when it has no passages."""
+    """The lexical index of a generation; None when it has no passages.
+
+    A name that leads out of the collection, or is none of ours, is as good as none.
+    """
     name = snapshot.setting("words", "")
-    return store.derived / name if name else None
+    if not _NAMED.fullmatch(name) or store.derived.is_symlink():
+        return None
+    directory = store.derived / name
+    return None if directory.is_symlink() else directory
 
 
 def words_are_usable(store: Store, snapshot: Snapshot, key: bytes) -> bool:
     """Whether the lexical index of a generation is there, whole, and of our making."""
     directory = words_directory(store, snapshot)
+    if directory is None:
+        return not snapshot.setting("words", "")
     try:
-        if directory is not None:
-            check(directory, key, kind=kind())
+        check(directory, key, kind=kind())
     except DerivedUnusable:
         return False
     return True
@@ -54,9 +63,11 @@ def derive_words(store: Store, writer: Writer, sealed: Sealed, key: bytes) -> st
     coming = writer.snapshot(coming=True)
     name = _NAME.format(coming.generation)
     directory = store.derived / name
-    # Left over from a sync that was interrupted before its commit.
-    shutil.rmtree(directory, ignore_errors=True)
+    if store.derived.is_symlink():
+        remove_tree(store.derived)
     store.derived.mkdir(exist_ok=True)
+    # Left over from a sync that was interrupted before its commit.
+    remove_tree(directory)
     previous = words_directory(store, writer.snapshot())
     if previous is None or not _extend(directory, previous, sealed, coming, key):
         derive_all_words(directory, coming, key)
@@ -71,9 +82,10 @@ def derive_all_words(directory: Path, snapshot: Snapshot, key: bytes) -> None:
 
 def sweep_words(store: Store, keep: set[str]) -> None:
     """Remove the lexical indexes that no generation names; open readers keep their files."""
-    for directory in store.derived.glob(_NAME.format("*")):
+    for directory in () if store.derived.is_symlink() else store.derived.glob(_NAME.format("*")):
         if directory.name not in keep:
-            shutil.rmtree(directory, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_tree(directory)
 
 
 def _extend(directory: Path, previous: Path, sealed: Sealed, coming: Snapshot, key: bytes) -> bool:
