@@ -16,6 +16,7 @@ __all__ = [
     "Context",
     "Document",
     "Explanation",
+    "Figure",
     "Hit",
     "Hits",
     "Image",
@@ -73,12 +74,37 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """A picture that is a passage of its own."""
+    """A picture that is a passage of its own.
+
+    Attributes:
+        path: The source of its file; of a picture inside a document its place there, such as
+            ``media/pump.png`` or ``page 3, picture 1``.
+        width_px: Of the original, upright.
+        height_px: The same.
+        thumbnail: A small JPEG of it, as an absolute path; None where there is none at the moment.
+        digest: sha256, in hexadecimal, of the picture as it is sent to be embedded.
+    """
 
     path: str
     width_px: int
     height_px: int
     thumbnail: str | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A picture inside a document.
+
+    Attributes:
+        start: Where its caption or alternative text begins; where it stands, if it has none.
+        end: One past the last character of that.
+        image: The picture.
+    """
+
+    start: int
+    end: int
+    image: Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +122,7 @@ class Document:
         blocks: In order of ``start``; empty when the reader saw none.
         metadata: Front matter, PDF information and the like.
         image: Set for a picture; its text is then a caption or empty.
+        figures: Pictures in it, in order of ``start``, each of them once.
     """
 
     source: str
@@ -108,6 +135,7 @@ class Document:
     blocks: tuple[Block, ...] = ()
     metadata: Metadata = field(default_factory=dict)
     image: Image | None = None
+    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +156,8 @@ class Passage:
         line: Line of ``document.text`` on which it starts, counted from 1.
         tokens: Length in cl100k tokens.
         metadata: The document's.
-        image: Set for a picture.
+        image: Set for a picture; the text is then its caption or empty, and may lie in a passage of
+            text as well.
     """
 
     id: int = 0

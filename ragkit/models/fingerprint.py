@@ -50,8 +50,21 @@ class Fingerprint:
 
         The lengths keep two different pairs from ever running together into the same bytes.
         """
+        return self._key(text.encode("utf-8", "surrogatepass"))
+
+    def key_of_image(self, image_digest: str, text: str) -> bytes:
+        """32 bytes that name the vector of a picture with its words; never those of a text.
+
+        Args:
+            image_digest: ``Image.digest``.
+            text: What is embedded with it; empty for the picture alone.
+        """
+        words = text.encode("utf-8", "surrogatepass")
+        return self._key(b"image", image_digest.encode(), words)
+
+    def _key(self, *parts: bytes) -> bytes:
         digest = hashlib.sha256()
-        for part in (self.json.encode(), text.encode("utf-8", "surrogatepass")):
+        for part in (self.json.encode(), *parts):
             digest.update(len(part).to_bytes(8, "little"))
             digest.update(part)
         return digest.digest()

@@ -22,6 +22,7 @@ __all__ = ["LedgerWriter", "Rate", "Share", "rate_of", "spending_by_document", "
 # Documents are charged in steps of this; what is left over by rounding goes to the last of them.
 _QUANTUM_USD: Final = Decimal("1e-15")
 _LEDGER_OF_DOCUMENTS: Final = 2
+_PICTURES: Final = 4
 # Fewer tokens than these say more about the texts than about the model's tokenizer.
 _TELLING_TOKENS: Final = 200
 
@@ -50,10 +51,14 @@ class Rate:
     Attributes:
         billed_per_counted: Tokens billed for one token of our own count; None when nothing tells.
         usd_per_token: What one billed token cost in the latest run; None when nothing tells.
+        tokens_per_picture: Billed; None when nothing tells.
+        usd_per_picture: Charged; None when nothing tells.
     """
 
     billed_per_counted: Decimal | None = None
     usd_per_token: Decimal | None = None
+    tokens_per_picture: Decimal | None = None
+    usd_per_picture: Decimal | None = None
 
 
 class LedgerWriter:
@@ -67,7 +72,12 @@ class LedgerWriter:
         self._run: int | None = None
 
     def charge(
-        self, spent: tuple[str, int, int, Decimal], texts: int, shares: Sequence[Share]
+        self,
+        spent: tuple[str, int, int, Decimal],
+        texts: int,
+        shares: Sequence[Share],
+        *,
+        are_pictures: bool = False,
     ) -> None:
         """Add a batch to the run, and to its documents in proportion to their tokens.
 
@@ -75,6 +85,7 @@ class LedgerWriter:
             spent: (model, tokens, requests, cost_usd).
             texts: Texts that got a vector.
             shares: Of the documents; without any the charge belongs to none.
+            are_pictures: Whether it is all for pictures, whose tokens nobody can count before.
         """
         model, tokens, requests, cost = spent
         run = self._run_of(model)
@@ -85,10 +96,29 @@ class LedgerWriter:
         self._connection.execute(
             """UPDATE ledger SET texts = texts + ?, tokens = tokens + ?, requests = requests + ?,
             cost_usd = ?, counted = counted + ? WHERE run = ?""",
-            (texts, tokens, requests, _plain(Decimal(before) + cost), counted, run),
+            (
+                texts,
+                tokens,
+                requests,
+                _plain(Decimal(before) + cost),
+                0 if are_pictures else counted,
+                run,
+            ),
         )
+        if are_pictures:
+            self._note_pictures(run, texts, tokens, cost)
         if tokens or cost or shares:
             self._charge_documents(run, tokens, cost, shares)
+
+    def _note_pictures(self, run: int, number: int, tokens: int, cost: Decimal) -> None:
+        before = self._connection.execute(
+            "SELECT picture_usd FROM ledger WHERE run = ?", (run,)
+        ).fetchone()[0]
+        self._connection.execute(
+            """UPDATE ledger SET pictures = pictures + ?, picture_tokens = picture_tokens + ?,
+            picture_usd = ? WHERE run = ?""",
+            (number, tokens, _plain(Decimal(before) + cost), run),
+        )
 
     def save(self, model: str, passages: int, tokens: int) -> None:
         """Note the passages whose vector was there already, with their cl100k tokens."""
@@ -147,20 +177,27 @@ def rate_of(connection: sqlite3.Connection, model: str) -> Rate:
     """What the earlier runs of a model say about its next one."""
     if schema_version(connection) < _LEDGER_OF_DOCUMENTS:
         return Rate()
-    # Replies out of a server's cache are billed as 0 tokens, and say nothing of the texts.
-    billed, counted = connection.execute(
-        """SELECT coalesce(sum(tokens), 0), coalesce(sum(counted), 0) FROM ledger
-        WHERE model = ? AND counted > 0 AND tokens > 0 AND requests > 0""",
-        (model,),
-    ).fetchone()
-    latest = connection.execute(
-        """SELECT tokens, cost_usd FROM ledger WHERE model = ? AND tokens > 0 AND requests > 0
-        ORDER BY run DESC LIMIT 1""",
-        (model,),
-    ).fetchone()
+    pictures = "pictures, picture_tokens, picture_usd"
+    if schema_version(connection) < _PICTURES:
+        pictures = "0, 0, '0'"
+    # Replies out of a server's cache are billed as 0 tokens, and say nothing of the inputs.
+    runs = [
+        (tokens - of_pictures, Decimal(cost) - Decimal(usd), counted, number, of_pictures, usd)
+        for tokens, cost, counted, number, of_pictures, usd in connection.execute(
+            f"""SELECT tokens, cost_usd, counted, {pictures} FROM ledger
+            WHERE model = ? AND tokens > 0 AND requests > 0 ORDER BY run""",  # noqa: S608
+            (model,),
+        )
+    ]
+    billed = sum(run[0] for run in runs if run[2] > 0)
+    counted = sum(run[2] for run in runs)
+    latest = next((run for run in reversed(runs) if run[0] > 0), None)
+    shown = next((run for run in reversed(runs) if run[3] > 0), None)
     return Rate(
         billed_per_counted=Decimal(billed) / counted if counted >= _TELLING_TOKENS else None,
-        usd_per_token=None if latest is None else Decimal(latest[1]) / latest[0],
+        usd_per_token=None if latest is None else latest[1] / latest[0],
+        tokens_per_picture=None if shown is None else Decimal(shown[4]) / shown[3],
+        usd_per_picture=None if shown is None else Decimal(shown[5]) / shown[3],
     )
 
 

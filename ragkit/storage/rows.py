@@ -12,11 +12,11 @@ from typing import TypeVar
 import msgspec
 
 from ragkit.errors import CollectionDamaged
-from ragkit.records import Block, Document, JsonValue, Metadata, Passage, Section
+from ragkit.records import Block, Document, Image, JsonValue, Metadata, Passage, Section
 from ragkit.storage.seam import StoredPassage
+from ragkit.storage.thumbnails import Thumbnails
 
 __all__ = [
-    "PASSAGE_COLUMNS",
     "DocumentState",
     "FileFacts",
     "Problem",
@@ -24,15 +24,23 @@ __all__ = [
     "checksum",
     "document_from_row",
     "document_values",
+    "image_from_value",
+    "image_value",
+    "links_from_value",
+    "links_value",
     "metadata_of",
     "pack_text",
     "parsed",
+    "passage_checksum",
+    "passage_columns",
     "passage_from_row",
     "passage_values",
     "path_from_value",
     "path_value",
     "unpack_text",
 ]
+
+Link = tuple[str, int, int]
 
 
 T = TypeVar("T")
@@ -63,7 +71,10 @@ class Root:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentState:
-    """What a sync must know of a document to tell whether its file changed."""
+    """What a sync must know of a document to tell whether its file changed.
+
+    ``links`` are (path from its folder, size, mtime_ns) of the picture files that it shows.
+    """
 
     id: int
     root: str
@@ -74,11 +85,12 @@ class DocumentState:
     media_type: str
     reader_version: int
     chunker_version: int
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFacts:
-    """What is kept of the file besides its text."""
+    """What is kept of the file besides its text; ``links`` as in ``DocumentState``."""
 
     raw_name: bytes
     digest: bytes
@@ -87,6 +99,7 @@ class FileFacts:
     reader_version: int
     chunker_version: int
     language: str | None = None
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,28 +127,35 @@ class Problem:
     of_model: bool = False
 
 
-PASSAGE_COLUMNS = """passages.id, roots.name, documents.source, passages.start, passages."end",
+_PASSAGE_COLUMNS = """passages.id, roots.name, documents.source, passages.start, passages."end",
     passages.text, passages.headings, passages.page, passages.line, passages.tokens,
     documents.metadata, documents.title, passages.document_id, passages.ordinal, passages.key,
-    documents.language"""
+    documents.language, {image}"""
+_PICTURES = 4
 
 
 _PASSAGE_TYPES = (
     *(int, str, str, int, int, str, str, (int, _NONE), int, int, str),
-    *(_TEXT_OR_NONE, int, int, bytes, _TEXT_OR_NONE),
+    *(_TEXT_OR_NONE, int, int, bytes, _TEXT_OR_NONE, _TEXT_OR_NONE),
 )
 _DOCUMENT_TYPES = (str, str, str, _TEXT_OR_NONE, str, str, str, bytes, (bytes, _NONE))
 
 
-def passage_from_row(row: Sequence[object]) -> StoredPassage:
-    """The record of a row of ``PASSAGE_COLUMNS``.
+def passage_columns(schema: int) -> str:
+    """What ``passage_from_row`` makes a record of, in a database of this schema."""
+    image = "passages.image" if schema >= _PICTURES else "NULL"
+    return _PASSAGE_COLUMNS.format(image=image)
+
+
+def passage_from_row(row: Sequence[object], thumbnails: Thumbnails | None) -> StoredPassage:
+    """The record of a row of ``passage_columns``.
 
     Raises:
         CollectionDamaged: It holds values that none of our rows has.
     """
     _check_types(row, _PASSAGE_TYPES)
     (id_, root, source, start, end, text, headings, page, line, tokens, metadata) = row[:11]
-    title, document_id, ordinal, key, language = row[11:]
+    title, document_id, ordinal, key, language, image = row[11:]
     passage = Passage(
         id=id_,  # type: ignore[arg-type]
         root=root,  # type: ignore[arg-type]
@@ -148,6 +168,7 @@ def passage_from_row(row: Sequence[object]) -> StoredPassage:
         line=line,  # type: ignore[arg-type]
         tokens=tokens,  # type: ignore[arg-type]
         metadata=metadata_of(metadata),
+        image=None if image is None else image_from_value(str(image), str(source), thumbnails),
     )
     return StoredPassage(
         passage=passage,
@@ -186,6 +207,45 @@ def passage_values(passage: Passage, ordinal: int, key: bytes) -> tuple[object, 
         passage.tokens,
         key,
     )
+
+
+def image_value(passage: Passage) -> str | None:
+    """Column image of a passage."""
+    image = passage.image
+    if image is None:
+        return None
+    path = None if image.path == passage.source else image.path
+    return _json([path, image.width_px, image.height_px, image.digest])
+
+
+def image_from_value(value: str, source: str, thumbnails: Thumbnails | None) -> Image:
+    """The inverse of ``image_value``, with the thumbnail that there is."""
+    path, width_px, height_px, digest = parsed(value, tuple[str | None, int, int, str])
+    return Image(
+        path=source if path is None else path,
+        width_px=width_px,
+        height_px=height_px,
+        thumbnail=None if thumbnails is None else thumbnails.find(digest),
+        digest=digest,
+    )
+
+
+def links_value(links: Sequence[Link]) -> str | None:
+    """Column links of a document."""
+    return _json(links) if links else None
+
+
+def links_from_value(value: str | None) -> tuple[Link, ...]:
+    """The inverse of ``links_value``."""
+    return parsed(value or "[]", tuple[Link, ...])
+
+
+def passage_checksum(values: Sequence[object]) -> int:
+    """Checksum of a passage's columns document_id … slot and image.
+
+    That of a text leaves the image out, as earlier versions did, which had none.
+    """
+    return checksum(values if values[-1] is not None else values[:-1])
 
 
 def document_values(document: Document) -> tuple[object, ...]:

@@ -177,10 +177,24 @@ def m003_matrices(database: sqlite3.Connection) -> None:
     database.execute("CREATE INDEX passages_by_birth ON passages (born)")
 
 
+def m004_pictures(database: sqlite3.Connection) -> None:
+    """Passages that are pictures, files that a document shows, and what pictures cost."""
+    # JSON of [path, width_px, height_px, digest]; the path is null where the document is the
+    # picture.
+    database.execute("ALTER TABLE passages ADD COLUMN image TEXT")
+    database.execute("CREATE INDEX passages_with_image ON passages (row) WHERE image IS NOT NULL")
+    # JSON list of [source, size, mtime_ns] of the picture files that it shows.
+    database.execute("ALTER TABLE documents ADD COLUMN links TEXT")
+    for column in ("pictures", "picture_tokens"):
+        database.execute(f"ALTER TABLE ledger ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+    database.execute("ALTER TABLE ledger ADD COLUMN picture_usd TEXT NOT NULL DEFAULT '0'")
+
+
 _MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_initial,
     m002_ledger_of_documents,
     m003_matrices,
+    m004_pictures,
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
 

@@ -19,19 +19,22 @@ from ragkit.storage.database import Origin
 from ragkit.storage.ledger import Rate, rate_of, spending_by_document, spending_by_model
 from ragkit.storage.matrix import FIRST_MATRIX
 from ragkit.storage.rows import (
-    PASSAGE_COLUMNS,
     DocumentState,
     Problem,
     Root,
     document_from_row,
+    image_from_value,
+    links_from_value,
     metadata_of,
     parsed,
+    passage_columns,
     passage_from_row,
     path_from_value,
     unpack_text,
 )
 from ragkit.storage.schema import schema_version
 from ragkit.storage.seam import IdArray, StoredPassage
+from ragkit.storage.thumbnails import Thumbnails
 
 __all__ = ["Snapshot"]
 
@@ -41,6 +44,7 @@ _JOINED = """passages JOIN documents ON documents.id = passages.document_id
     JOIN roots ON roots.id = documents.root_id"""
 _VARIABLES = 500
 _MATRICES = 3
+_PICTURES = 4
 
 
 class Snapshot:
@@ -55,9 +59,12 @@ class Snapshot:
         *,
         generation: int | None = None,
         origin: Origin = (),
+        thumbnails: Thumbnails | None = None,
     ) -> None:
         self._connection = connection
         self._schema = schema_version(connection)
+        self._thumbnails = thumbnails
+        self._passage_columns = passage_columns(self._schema)
         self.origin = origin
         settings = connection.execute("SELECT key, value FROM settings")
         self._settings = {str(key): parsed(value, object) for key, value in settings}
@@ -109,24 +116,36 @@ class Snapshot:
         for start in range(0, len(ids), _VARIABLES):
             some = [int(id_) for id_ in ids[start : start + _VARIABLES]]
             marks = ",".join("?" * len(some))
-            query = f"""SELECT {PASSAGE_COLUMNS} FROM {_JOINED}
+            query = f"""SELECT {self._passage_columns} FROM {_JOINED}
                 WHERE passages.id IN ({marks}) AND {self._alive("passages")}"""  # noqa: S608
             for row in self._connection.execute(query, some):
-                found[row[0]] = passage_from_row(row)
+                found[row[0]] = passage_from_row(row, self._thumbnails)
         return found
 
     def siblings(self, document_id: int, first: int, last: int) -> list[StoredPassage]:
         """Passages of a document with ordinals from first to last inclusive, in order."""
-        query = f"""SELECT {PASSAGE_COLUMNS} FROM {_JOINED}
+        query = f"""SELECT {self._passage_columns} FROM {_JOINED}
             WHERE passages.document_id = ? AND passages.ordinal BETWEEN ? AND ?
             AND {self._alive("passages")} ORDER BY passages.ordinal"""  # noqa: S608
         rows = self._connection.execute(query, (document_id, first, last))
-        return [passage_from_row(row) for row in rows]
+        return [passage_from_row(row, self._thumbnails) for row in rows]
 
     def span(self, document_id: int, start: int, end: int) -> str:
         """``document.text[start:end]``."""
         query = "SELECT text FROM documents WHERE id = ?"
         return unpack_text(self._connection.execute(query, (document_id,)).fetchone()[0])[start:end]
+
+    def pictures(self) -> dict[str, tuple[str, str]]:
+        """(root, source) of a document that shows it, by the digest of each living picture."""
+        if not self._is_of(_PICTURES):
+            return {}
+        query = f"""SELECT passages.image, roots.name, documents.source FROM {_JOINED}
+            WHERE passages.image IS NOT NULL AND {self._alive("passages")}
+            ORDER BY passages.row"""  # noqa: S608
+        return {
+            image_from_value(value, source, None).digest: (root, source)
+            for value, root, source in self._connection.execute(query)
+        }
 
     def ids_and_slots(self) -> tuple[IdArray, IdArray]:
         """Sorted ids of the living passages that have a vector, and its row in the matrix."""
@@ -144,9 +163,10 @@ class Snapshot:
             if value is not None:
                 conditions.append(f"{column} = ?")
                 values.append(value)
-        query = f"""SELECT {PASSAGE_COLUMNS} FROM {_JOINED} WHERE {" AND ".join(conditions)}
+        query = f"""SELECT {self._passage_columns} FROM {_JOINED} WHERE {" AND ".join(conditions)}
             ORDER BY roots.name, documents.source, passages.ordinal"""  # noqa: S608
-        return map(passage_from_row, self._connection.execute(query, values))
+        rows = self._connection.execute(query, values)
+        return (passage_from_row(row, self._thumbnails) for row in rows)
 
     def matching(self, where: Mapping[str, str]) -> IdArray | None:
         """Sorted ids of the living passages whose document fits every condition; None for all."""
@@ -179,8 +199,9 @@ class Snapshot:
         """Every living document, as far as a sync needs it."""
         # What an earlier schema kept is not all that a document is cut by: it is read again.
         chunker = "chunker_version" if self._is_of(_MATRICES) else "0"
+        links = "links" if self._is_of(_PICTURES) else "NULL"
         query = f"""SELECT documents.id, roots.name, source, digest, size, mtime_ns, media_type,
-            reader_version, {chunker} FROM documents JOIN roots ON roots.id = root_id
+            reader_version, {chunker}, {links} FROM documents JOIN roots ON roots.id = root_id
             WHERE {self._alive("documents")}"""  # noqa: S608
         for row in self._connection.execute(query):
             yield DocumentState(
@@ -193,6 +214,7 @@ class Snapshot:
                 media_type=row[6],
                 reader_version=row[7],
                 chunker_version=row[8],
+                links=links_from_value(row[9]),
             )
 
     def locate(self, name: str) -> tuple[str, str]:

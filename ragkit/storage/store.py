@@ -15,6 +15,7 @@ from ragkit.storage.lock import LOCK_NAME, writer_lock
 from ragkit.storage.matrix import FloatMatrix, map_rows, matrix_files
 from ragkit.storage.rows import Root
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.thumbnails import Thumbnails
 from ragkit.storage.writer import Writer
 
 __all__ = ["Store"]
@@ -61,11 +62,16 @@ class Store:
         """Where what can be rebuilt lives."""
         return self.directory / "derived"
 
+    @property
+    def thumbnails(self) -> Thumbnails:
+        """The small pictures of its pictures."""
+        return Thumbnails(self.derived / "thumbnails")
+
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """The newest generation, unchanging for as long as the context lasts."""
         with self._database.reading() as (connection, origin):
-            yield Snapshot(connection, origin=origin)
+            yield Snapshot(connection, origin=origin, thumbnails=self.thumbnails)
 
     @contextlib.contextmanager
     def writing(

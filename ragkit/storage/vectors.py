@@ -96,6 +96,7 @@ class VectorWriter:
         refused: Mapping[bytes, str],
         spent: tuple[str, int, int, Decimal],
         shares: Sequence[Share] = (),
+        are_pictures: bool = False,
     ) -> dict[bytes, int]:
         """Store one answered batch durably, with what it cost, before anything else happens.
 
@@ -105,6 +106,7 @@ class VectorWriter:
             refused: Reason for each text that the model will never take.
             spent: (model, tokens, requests, cost_usd) for the ledger.
             shares: Of the documents that the texts belong to.
+            are_pictures: Whether all of them are of pictures, which are priced in another way.
 
         Returns:
             The slot of each key.
@@ -134,7 +136,7 @@ class VectorWriter:
                 self._connection.execute(
                     "UPDATE matrices SET width = ? WHERE number = ?", (self._width, self.matrix)
                 )
-            self._ledger.charge(spent, len(keys), shares)
+            self._ledger.charge(spent, len(keys), shares, are_pictures=are_pictures)
         self._connection.execute("PRAGMA synchronous = NORMAL")
         return {key: slot for key, (slot, _) in zip(keys, written, strict=True)}
 

@@ -25,6 +25,9 @@ from ragkit.storage.rows import (
     Root,
     checksum,
     document_values,
+    image_value,
+    links_value,
+    passage_checksum,
     passage_values,
     path_value,
 )
@@ -34,12 +37,12 @@ from ragkit.storage.vectors import VectorWriter
 __all__ = ["FileFacts", "Sealed", "Writer"]
 
 _COPIED = """digest, ?, ?, media_type, reader_version, chunker_version, language, title, metadata,
-    pages, sections, text, blocks, checksum"""
+    pages, sections, text, blocks, links, checksum"""
 _DOCUMENT_COLUMNS = """root_id, source, raw_name, digest, size, mtime_ns, media_type,
     reader_version, chunker_version, language, title, metadata, pages, sections, text, blocks,
-    checksum, born"""
+    links, checksum, born"""
 _PASSAGE_COLUMNS = """document_id, ordinal, start, "end", text, headings, page, line, tokens, key,
-    slot, checksum"""
+    slot, image, checksum"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +137,14 @@ class Writer:
             document_id = self._insert_document(root, document, facts)
             rows = []
             for ordinal, (passage, key, slot) in enumerate(passages):
-                values = (document_id, *passage_values(passage, ordinal, key), slot)
+                columns = passage_values(passage, ordinal, key)
+                values = (document_id, *columns, slot, image_value(passage))
                 same = kept.get(key if names is None else names[ordinal])
                 id_ = same.popleft() if same else None
-                rows.append((*values, checksum(values), id_, self.generation + 1))
+                rows.append((*values, passage_checksum(values), id_, self.generation + 1))
             self._connection.executemany(
                 f"INSERT INTO passages ({_PASSAGE_COLUMNS}, id, born)"  # noqa: S608
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
 
@@ -158,11 +162,11 @@ class Writer:
                 f"SELECT {_PASSAGE_COLUMNS}, id FROM passages WHERE document_id = ?",  # noqa: S608
                 (document_id,),
             ).fetchall()
-            moved = [((new, *row[1:11]), row[12]) for row in rows]
+            moved = [((new, *row[1:12]), row[13]) for row in rows]
             self._connection.executemany(
                 f"INSERT INTO passages ({_PASSAGE_COLUMNS}, id, born)"  # noqa: S608
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(*values, checksum(values), id_, born) for values, id_ in moved],
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*values, passage_checksum(values), id_, born) for values, id_ in moved],
             )
 
     def remove_document(self, document_id: int) -> None:
@@ -276,8 +280,13 @@ class Writer:
         )
         row = self._connection.execute(
             f"INSERT INTO documents ({_DOCUMENT_COLUMNS})"  # noqa: S608
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-            (*values, checksum((facts.digest, *contents)), self.generation + 1),
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            (
+                *values,
+                links_value(facts.links),
+                checksum((facts.digest, *contents)),
+                self.generation + 1,
+            ),
         ).fetchone()
         id_: int = row[0]
         return id_
