@@ -19,6 +19,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "recipe" not in path.
 GROUND = ("records", "reports", "errors", "config", "models")
 STAGES = (
     "reading",
+    "screening",
     "chunking",
     "embedding",
     "storage",

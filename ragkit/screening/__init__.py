@@ -1,0 +1,1 @@
+"""What must not leave the machine, and what must not be obeyed: found before either happens."""
