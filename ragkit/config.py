@@ -79,6 +79,7 @@ class Settings:
         file_memory_mib: Most memory a parser process may take.
         max_file_mib: Larger files are skipped, with that reason.
         request_timeout_s: Longest wait for one reply of the embeddings server.
+        rerank_timeout_s: Longest that reranking may hold up a search, all attempts included.
         concurrency: Most requests in flight at once; None for as many as the server bears, to 64.
     """
 
@@ -95,6 +96,7 @@ class Settings:
     file_memory_mib: int = 2048
     max_file_mib: int = 64
     request_timeout_s: float = 120.0
+    rerank_timeout_s: float = 30.0
     concurrency: int | None = None
 
     def with_arguments(
@@ -252,6 +254,7 @@ def _checked(path: Path, key: str, value: object) -> object:
         "concurrency": (int,),
         "file_timeout_s": (int, float),
         "request_timeout_s": (int, float),
+        "rerank_timeout_s": (int, float),
     }
     expected = kinds.get(key, (str,))
     if not isinstance(value, expected) or isinstance(value, bool):

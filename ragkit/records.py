@@ -345,11 +345,13 @@ class Context:
         text: Goes into the prompt as it is; ``str(context)`` is the same.
         tokens: Its length in cl100k tokens, markup included.
         citations: One for each excerpt, by number.
+        rerank: How the hits were reranked that it is made of; None when that was not asked for.
     """
 
     text: str
     tokens: int
     citations: tuple[Citation, ...] = ()
+    rerank: Reranking | None = None
 
     def __str__(self) -> str:
         return self.text

@@ -14,7 +14,12 @@ __all__ = [
     "ModelSpending",
     "SyncPlan",
     "SyncReport",
+    "Use",
 ]
+
+# What a model was asked for: vectors of documents, vectors of questions, an order of hits, or an
+# examination of its server.
+Use = Literal["index", "query", "rerank", "check"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +123,11 @@ class SyncReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpending:
-    """What a collection's vectors of one model cost.
+    """What one use of one model cost a collection.
 
     Attributes:
         model: Its name.
+        use: What for; what the cache saved is known of ``index`` alone.
         runs: Syncs that embedded or reused.
         tokens: Billed, or counted by the embedded model.
         requests: Sent to a server.
@@ -139,6 +145,7 @@ class ModelSpending:
     reused: int = 0
     saved_tokens: int = 0
     saved_usd: Decimal | None = Decimal(0)
+    use: Use = "index"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,10 +187,10 @@ class CollectionStatus:
         generation: Counts the syncs that changed something.
         measured_recall: Of search against exact search on its own vectors; 1.0 where search is
             exact.
-        spent_usd: What its vectors cost so far.
+        spent_usd: What was spent on it so far: on vectors, queries, reranking and checks.
         failed: (source, reason) of files that are not in it, or not whole.
         skipped: (source, reason) of files that are not to be in it.
-        spent: By model, with what the cache saved.
+        spent: By model and use, with what the cache saved.
     """
 
     collection: str

@@ -15,6 +15,7 @@ __all__ = [
     "mode_option",
     "parse_where",
     "query_argument",
+    "rerank_option",
     "where_option",
 ]
 
@@ -101,6 +102,16 @@ def where_option() -> click.Option:
         metavar="KEY=GLOB",
         multiple=True,
         help="Only documents whose source, root or metadata fits; all conditions must hold.",
+    )
+
+
+def rerank_option() -> click.Option:
+    """``--rerank``."""
+    return click.Option(
+        ["--rerank"],
+        metavar="MODEL",
+        help="Let this model, such as cohere/rerank-v3.5, order the first 100 hits: they are sent"
+        " to the collection's server, or to OpenRouter.",
     )
 
 

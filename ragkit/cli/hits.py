@@ -52,7 +52,10 @@ def hit_lines(hit: Hit, query: str, roots: Mapping[str, str], looks: Looks) -> l
 def explanation_lines(hit: Hit, explanation: Explanation) -> list[str]:
     """What the score is made of, which words matched, and which conditions were met."""
     parts = " + ".join(_part_text(part) for part in explanation.parts)
-    lines = [f"why: {parts} = {hit.score:.3f}"]
+    lines = [f"why: {parts} = {hit.scores.get('fused', hit.score):.3f}"]
+    if "fused_rank" in hit.scores:
+        lines[0] += f" at rank {hit.scores['fused_rank']:,.0f}"
+        lines.append(f"     {_rerank_text(explanation.rerank)}")
     kinds = (
         ("words in it", explanation.matched),
         ("not in it", explanation.missing),
@@ -76,6 +79,15 @@ def _part_text(part: ScorePart) -> str:
     return (
         f"{part.weight:g} x {part.scaled:.3f} {part.name}"
         f" ({part.score:.3f} of {part.lowest:.3f} to {part.highest:.3f}{rank})"
+    )
+
+
+def _rerank_text(part: ScorePart | None) -> str:
+    if part is None or part.score is None:
+        return "not scored by the reranking model"
+    return (
+        f"reranked {part.score:.3f} at rank {part.rank}"
+        f" ({part.lowest:.3f} to {part.highest:.3f} among the passages it was given)"
     )
 
 

@@ -57,6 +57,11 @@ class AsyncCollection:
         """As ``Collection.fingerprint``."""
         return self.collection.fingerprint
 
+    @property
+    def unnoted(self) -> str:
+        """As ``Collection.unnoted``."""
+        return self.collection.unnoted
+
     async def roots(self) -> dict[str, str]:
         """As ``Collection.roots``, which asks the database."""
         return await asyncio.to_thread(lambda: self.collection.roots)
@@ -206,6 +211,7 @@ class AsyncCollection:
         max_tokens: int = 3000,
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
+        rerank: str | None = None,
         format: Format = "markdown",  # noqa: A002 - the name is part of the public contract
     ) -> Context:
         """As ``Collection.context``."""
@@ -216,6 +222,7 @@ class AsyncCollection:
                 max_tokens=max_tokens,
                 mode=mode,
                 where=where,
+                rerank=rerank,
                 format=format,
             )
         )
@@ -246,9 +253,10 @@ class AsyncCollection:
         *,
         k: int = 10,
         mode: Mode = "hybrid",
+        rerank: str | None = None,
     ) -> WhyNot:
         """As ``Collection.why_not``."""
-        ask = partial(self.collection.why_not, source, query, where, k=k, mode=mode)
+        ask = partial(self.collection.why_not, source, query, where, k=k, mode=mode, rerank=rerank)
         return await asyncio.to_thread(ask)
 
     async def draft_questions(self, number: int) -> list[Question]:

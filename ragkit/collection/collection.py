@@ -6,18 +6,21 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ragkit.collection.arguments import StrPath, dollars_of, options_of, paths_of
+from ragkit.collection.expenses import Expenses
 from ragkit.collection.instruments import Instruments
 from ragkit.collection.models import (
     check_model,
     fingerprint_of,
     is_local,
     make_embedder,
+    make_reranker,
     stored_settings,
 )
 from ragkit.collection.parts import Generations, Parts
@@ -25,9 +28,9 @@ from ragkit.collection.status import status_of
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionError, CollectionLocked
-from ragkit.records import Context, Document, Hits, Passage
+from ragkit.records import Context, Document, Hits, Passage, Reranking
 from ragkit.reports import CollectionStatus, DocumentSpending, SyncPlan, SyncReport
-from ragkit.retrieval.late import LateEmbedder
+from ragkit.retrieval.late import LateEmbedder, LateReranker
 from ragkit.storage.installation import installation_key
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
@@ -53,7 +56,9 @@ class Collection(Instruments):
         self._settings = settings
         self._read_only = read_only
         self._is_new = is_new
-        self._embedder = LateEmbedder(lambda: make_embedder(settings))
+        self._expenses = Expenses(store)
+        self._embedder = LateEmbedder(lambda: make_embedder(settings), self._expenses.of_query)
+        self._reranker = LateReranker(lambda: make_reranker(settings, self._expenses.of_rerank))
         self._pricer = Pricer(settings)
         self._generations = Generations(self._parts_of)
         self._held: list[weakref.finalize[..., Retriever]] = []
@@ -100,6 +105,8 @@ class Collection(Instruments):
         self._held = []
         self._generations.close()
         self._embedder.close()
+        self._reranker.close()
+        self._expenses.note()
         self._store.close()
 
     # --- index
@@ -207,9 +214,13 @@ class Collection(Instruments):
         exact: bool = False,
         explain: bool = False,
     ) -> Hits:
-        """The k best passages, best first; as ``Retriever.search``."""
+        """The k best passages, best first; as ``Retriever.search``.
+
+        What a server charges for the query and for *rerank* is noted in the ledger; ``unnoted``
+        says where it could not be.
+        """
         with self._retrieving() as (retriever, _):
-            return retriever.search(
+            hits = retriever.search(
                 query,
                 k=k,
                 mode=mode,
@@ -219,6 +230,7 @@ class Collection(Instruments):
                 exact=exact,
                 explain=explain,
             )
+        return Hits(hits, rerank=self._noted(hits.rerank))
 
     def search_many(
         self,
@@ -230,7 +242,9 @@ class Collection(Instruments):
     ) -> list[Hits]:
         """``search`` for each query, embedded in one call and answered from one generation."""
         with self._retrieving() as (retriever, _):
-            return retriever.search_many(queries, k=k, mode=mode, where=where)
+            found = retriever.search_many(queries, k=k, mode=mode, where=where)
+        self._expenses.note()
+        return found
 
     def context(
         self,
@@ -239,6 +253,7 @@ class Collection(Instruments):
         max_tokens: int = 3000,
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
+        rerank: str | None = None,
         format: Format = "markdown",  # noqa: A002 - the name is part of the public contract
     ) -> Context:
         """Text for an LLM's prompt: the best passages within a budget, numbered and cited.
@@ -248,13 +263,24 @@ class Collection(Instruments):
             max_tokens: Most cl100k tokens of the text, markup included.
             mode: As for ``search``.
             where: As for ``search``.
+            rerank: As for ``search``.
             format: ``markdown``, ``xml`` or ``json``.
         """
         from ragkit.retrieval.context import hits_to_fill, pack  # noqa: PLC0415 - loads tiktoken
 
         with self._retrieving() as (retriever, snapshot):
-            hits = retriever.search(query, k=hits_to_fill(max_tokens), mode=mode, where=where)
-            return pack(hits, store=snapshot, max_tokens=max_tokens, format=format)
+            k = hits_to_fill(max_tokens)
+            hits = retriever.search(query, k=k, mode=mode, where=where, rerank=rerank)
+            context = pack(hits, store=snapshot, max_tokens=max_tokens, format=format)
+        return replace(context, rerank=self._noted(hits.rerank))
+
+    @property
+    def unnoted(self) -> str:
+        """Why something that searches cost is not in the ledger; empty when all of it is.
+
+        It is tried again at the next search and when the collection is closed.
+        """
+        return self._expenses.unnoted
 
     @property
     def retriever(self) -> Retriever:
@@ -290,6 +316,7 @@ class Collection(Instruments):
 
     def status(self) -> CollectionStatus:
         """What the collection holds."""
+        self._expenses.note()
         with self._store.snapshot() as snapshot:
             return status_of(snapshot, self._store, self.model)
 
@@ -310,9 +337,17 @@ class Collection(Instruments):
         with self._store.snapshot() as snapshot, self._generations.of(snapshot) as parts:
             yield parts.retriever(snapshot), snapshot
 
+    def _noted(self, rerank: Reranking | None) -> Reranking | None:
+        """Note what a search cost; what was said of its reranking says it too where that failed."""
+        reason = self._expenses.note()
+        if rerank is None or not reason:
+            return rerank
+        said = f"what it cost is not in the ledger: {reason}"
+        return replace(rerank, note=f"{rerank.note}; {said}" if rerank.note else said)
+
     def _parts_of(self, snapshot: Snapshot) -> Parts:
         check_model(self.path, snapshot, self._settings)
-        return Parts(self._store, self._embedder, installation_key())
+        return Parts(self._store, self._embedder, installation_key(), self._reranker)
 
     def _synchroniser(self, embedder: Embedder) -> Synchroniser:
         from ragkit.sync.synchronise import Synchroniser  # noqa: PLC0415 - loads the readers

@@ -77,6 +77,7 @@ class Instruments(ABC):
         *,
         k: int = 10,
         mode: Mode = "hybrid",
+        rerank: str | None = None,
     ) -> WhyNot:
         """Why a search did not return a document: ``[ROOT:]SOURCE``, or a path from here."""
         from ragkit.retrieval.absence import why_not  # noqa: PLC0415
@@ -91,6 +92,7 @@ class Instruments(ABC):
                 where=where,
                 k=k,
                 mode=mode,
+                rerank=rerank,
             )
 
     def draft_questions(self, number: int) -> list[Question]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from ragkit.config import DEFAULT_MODEL, DEFAULT_PASSAGE_TOKENS, Settings, key_for
+from ragkit.config import DEFAULT_MODEL, DEFAULT_PASSAGE_TOKENS, OPENROUTER_URL, Settings, key_for
+from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionDamaged, FingerprintMismatch, UnknownModel
 from ragkit.models.catalogue import fingerprint, profile
@@ -19,6 +21,7 @@ __all__ = [
     "fingerprint_of",
     "is_local",
     "make_embedder",
+    "make_reranker",
     "stored_settings",
 ]
 
@@ -205,3 +208,32 @@ def make_embedder(
     if max_cost_usd is None:
         return embedder
     return embedder.with_budget(Budget(max_cost_usd, usd_per_token=usd_per_token))
+
+
+# What says where texts may go holds for all of them; which provider makes vectors does not.
+_OF_EVERY_TEXT = ("data_collection", "zdr")
+
+
+def make_reranker(settings: Settings, spent: Callable[[str, RerankAnswer], None]) -> Reranker:
+    """The reranker at the collection's server, or at OpenRouter; nothing is sent.
+
+    Args:
+        settings: Of the collection; its model need not be a remote one.
+        spent: Told of each answer.
+
+    Raises:
+        MissingKey: OpenRouter without a key.
+        ConfigurationError: Settings that cannot work.
+    """
+    from ragkit.embedding.reranker import OpenRouterReranker  # noqa: PLC0415 - loads httpx
+
+    routing = {
+        name: value for name, value in (settings.provider or {}).items() if name in _OF_EVERY_TEXT
+    }
+    return OpenRouterReranker(
+        api_key=settings.api_key,
+        base_url=settings.base_url,
+        provider=routing if routing and settings.base_url in (None, OPENROUTER_URL) else None,
+        timeout_s=settings.rerank_timeout_s,
+        spent=spent,
+    )

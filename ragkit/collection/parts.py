@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ragkit.embedding.rerank_seam import Reranker
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionDamaged, InvalidArgument
 from ragkit.indexing.seam import FloatVector, IdArray, Ranking, VectorRanker, WordRanker
@@ -78,9 +79,12 @@ class Parts:
     for every snapshot of the same generation.
     """
 
-    def __init__(self, store: Store, embedder: Embedder, key: bytes) -> None:
+    def __init__(
+        self, store: Store, embedder: Embedder, key: bytes, reranker: Reranker | None = None
+    ) -> None:
         self._store = store
         self._embedder = embedder
+        self._reranker = reranker
         self._key = key
         self._guard = threading.Lock()
         self._vectors: VectorRanker | None = None
@@ -94,6 +98,7 @@ class Parts:
             embedder=self._embedder,
             vectors=LateVectorRanker(lambda: self._vector_ranker(snapshot)),
             words=LateWordRanker(lambda: self._word_ranker(snapshot)),
+            reranker=self._reranker,
         )
 
     def close(self) -> None:

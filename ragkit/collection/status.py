@@ -13,6 +13,7 @@ __all__ = ["status_of"]
 
 def status_of(snapshot: Snapshot, store: Store, model: str) -> CollectionStatus:
     """The status at one generation."""
+    spent = tuple(snapshot.spent_by_model())
     return CollectionStatus(
         collection=str(store.directory),
         model=model,
@@ -24,10 +25,10 @@ def status_of(snapshot: Snapshot, store: Store, model: str) -> CollectionStatus:
         bytes=store.size_bytes(),
         generation=snapshot.generation,
         measured_recall=1.0,
-        spent_usd=sum((Decimal(row[3]) for row in snapshot.spent()), Decimal(0)),
+        spent_usd=sum((item.cost_usd for item in spent), Decimal(0)),
         failed=_reasons(snapshot, "failed"),
         skipped=_reasons(snapshot, "skipped"),
-        spent=tuple(snapshot.spent_by_model()),
+        spent=spent,
     )
 
 

@@ -46,3 +46,7 @@ class Reranker(Protocol):
             ConfigurationError: The model cannot be asked at all, as for want of a key.
         """
         ...
+
+    def close(self) -> None:
+        """Give back connections; twice is as good as once."""
+        ...

@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 
 from ragkit.errors import SourceNotFound
-from ragkit.records import Hit
+from ragkit.records import Hit, Hits, Reranking
+from ragkit.retrieval.reranking import CANDIDATES_PER_HIT, candidates_for
 from ragkit.retrieval.retriever import Mode, Retriever
 from ragkit.storage.rows import Problem, Root
 from ragkit.storage.seam import StoredPassage
@@ -45,6 +46,7 @@ class WhyNot:
         passages: How many passages were ranked: all, or those that fit where.
         best: Its best passage with its scores, explained; None when it has none.
         last: The last of the k hits, whose score it would have to reach.
+        rerank: How the hits were reranked; None when that was not asked for.
     """
 
     source: str
@@ -58,6 +60,7 @@ class WhyNot:
     passages: int = 0
     best: Hit | None = None
     last: Hit | None = None
+    rerank: Reranking | None = None
 
 
 def why_not(
@@ -70,6 +73,7 @@ def why_not(
     where: Mapping[str, str] | None = None,
     k: int = 10,
     mode: Mode = "hybrid",
+    rerank: str | None = None,
 ) -> WhyNot:
     """Find out what became of a document.
 
@@ -82,12 +86,15 @@ def why_not(
         where: As for ``search``.
         k: How many hits were expected to hold it.
         mode: As for ``search``.
+        rerank: As for ``search``.
 
     Raises:
         AmbiguousSource: Several roots have it.
         InvalidArgument: A value that no search could use.
     """
-    hits = retriever.search(query, k=k, mode=mode, where=where, explain=True)
+    (looked_at,) = retriever.candidates(
+        [query], k=k, mode=mode, where=where, rerank=rerank, explain=True
+    )
     try:
         root, name = _located(source, store, place_of)
     except SourceNotFound:
@@ -96,14 +103,26 @@ def why_not(
             source=source, query=query, verdict="not indexed", reason=reason, advice=advice, k=k
         )
     own = list(store.all_passages(root, name))
-    found = _Found(source=name, root=root, query=query, k=k, mode=mode, hits=hits, own=own)
+    found = _Found(
+        source=name,
+        root=root,
+        query=query,
+        k=k,
+        mode=mode,
+        looked_at=looked_at,
+        own=own,
+    )
     if not any(one.passage.text.strip() for one in own):
         return found.told("empty", _emptiness(root, name, store))
     among = store.matching(where) if where else None
     if where and among is not None and not np.isin(found.ids, among).any():
         return found.told("filtered", _filtering(found, where, store), advice=_WITHOUT_WHERE)
     passages = store.count("passages") if among is None else len(among)
-    best = retriever.standing(query, found.ids, mode=mode, where=where)
+    best = None
+    if found.reranked_by:
+        best = next((hit for hit in looked_at if hit.passage.id in found.ids), None)
+    if best is None:
+        best = retriever.standing(query, found.ids, mode=mode, where=where)
     if best is None:
         reason = f"no passage of it has a word of the query, and --mode {mode} ranks by words alone"
         if mode != "lexical":
@@ -114,8 +133,25 @@ def why_not(
         reason = f"it is hit {best.rank} of the {k} that were asked for"
         return found.told("returned", reason, best=best, passages=passages)
     reason = f"its best passage is {_nth(best.rank)} of {passages:,}, and {k} were asked for"
+    if found.reranked_by:
+        reason = _under_a_model(best, found, passages)
     advice = tuple(_advice(found, best, store))
     return found.told("ranked below", reason, advice=advice, best=best, passages=passages)
+
+
+def _under_a_model(best: Hit, found: _Found, passages: int) -> str:
+    """Where it stands when a model has put the first of the passages in its order."""
+    number, model = len(found.looked_at), found.reranked_by
+    if "fused_rank" not in best.scores:
+        return (
+            f"its best passage is {_nth(best.rank)} of {passages:,}, and the first {number} were"
+            f" given to {model}"
+        )
+    before = _nth(int(best.scores["fused_rank"]))
+    return (
+        f"its best passage is {_nth(best.rank)} of the {number} that {model} put in order, and was"
+        f" {before} before"
+    )
 
 
 _WITHOUT_WHERE = ("leave the condition out, or widen it",)
@@ -130,8 +166,19 @@ class _Found:
     query: str
     k: int
     mode: Mode
-    hits: Sequence[Hit]
+    looked_at: Hits
     own: Sequence[StoredPassage]
+
+    @property
+    def hits(self) -> Sequence[Hit]:
+        """The k best."""
+        return self.looked_at[: self.k]
+
+    @property
+    def reranked_by(self) -> str:
+        """The model whose order counts; empty without one."""
+        rerank = self.looked_at.rerank
+        return rerank.model if rerank is not None and rerank.applied else ""
 
     @property
     def ids(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -160,6 +207,7 @@ class _Found:
             passages=passages,
             best=best,
             last=self.hits[-1] if self.hits else None,
+            rerank=self.looked_at.rerank,
         )
 
 
@@ -243,10 +291,7 @@ def _filtering(found: _Found, where: Mapping[str, str], store: Snapshot) -> str:
 def _advice(found: _Found, best: Hit, store: Snapshot) -> list[str]:
     """What stands against it, the plainest first."""
     hits = found.hits
-    last = hits[-1]
-    said = [
-        f"-k {best.rank} would return it: it has {best.score:.3f}, hit {found.k} {last.score:.3f}"
-    ]
+    said = _about_k(found, best)
     said += _about_copies(found, best, store)
     said += _about_words(best)
     said += _about_lists(found, best)
@@ -254,6 +299,20 @@ def _advice(found: _Found, best: Hit, store: Snapshot) -> list[str]:
     if number >= _FEWEST_TO_CROWD and number > len(hits) * _CROWDING_SHARE:
         said.append(f"it is crowded out: {number} of the {len(hits)} hits are of {place[1]}")
     return said
+
+
+def _about_k(found: _Found, best: Hit) -> list[str]:
+    """How many hits to ask for."""
+    last, model = found.hits[-1], found.reranked_by
+    if model and "fused_rank" not in best.scores:
+        k = max(found.k, -(-best.rank // CANDIDATES_PER_HIT))
+        return [f"-k {k} would give it to {model}"]
+    if model and candidates_for(best.rank) > candidates_for(found.k):
+        # With more hits the model is given more passages, which may come before it.
+        return []
+    return [
+        f"-k {best.rank} would return it: it has {best.score:.3f}, hit {found.k} {last.score:.3f}"
+    ]
 
 
 def _about_copies(found: _Found, best: Hit, store: Snapshot) -> list[str]:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
+from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
 from ragkit.embedding.seam import (
     EmbeddedBatch,
     Embedder,
@@ -17,11 +18,12 @@ from ragkit.embedding.seam import (
     FloatMatrix,
     FloatVector,
     Role,
+    embed_one,
 )
 from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
 from ragkit.models.fingerprint import Fingerprint
 
-__all__ = ["LateEmbedder", "LateVectorRanker", "LateWordRanker"]
+__all__ = ["LateEmbedder", "LateReranker", "LateVectorRanker", "LateWordRanker"]
 
 T = TypeVar("T")
 
@@ -51,6 +53,12 @@ class _Late(Generic[T]):
         """Whether anything asked for the part yet."""
         return bool(self._made)
 
+    def _taken(self) -> list[T]:
+        """The part, if it was made, which the next use makes anew."""
+        with self._lock:
+            made, self._made = self._made, []
+        return made
+
 
 class LateVectorRanker(_Late[VectorRanker]):
     """A ``VectorRanker`` made on first use."""
@@ -76,8 +84,34 @@ class LateWordRanker(_Late[WordRanker]):
         return self.part.scores(query, ids)
 
 
+class LateReranker(_Late[Reranker]):
+    """A ``Reranker`` made on first use."""
+
+    def rerank(self, query: str, documents: Sequence[str], *, model: str) -> RerankAnswer:
+        """As ``Reranker.rerank``."""
+        return self.part.rerank(query, documents, model=model)
+
+    def close(self) -> None:
+        """Close the reranker if it was made; the next use makes another."""
+        for part in self._taken():
+            part.close()
+
+
 class LateEmbedder(_Late[Embedder]):
-    """An ``Embedder`` made on first use."""
+    """An ``Embedder`` made on first use.
+
+    Args:
+        make: Makes it.
+        queried: Told of each batch of queries, with the model's name, as soon as it is answered.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Embedder],
+        queried: Callable[[str, EmbeddedBatch], None] | None = None,
+    ) -> None:
+        super().__init__(make)
+        self._queried = queried
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -91,7 +125,17 @@ class LateEmbedder(_Late[Embedder]):
 
     def embed(self, inputs: Iterable[EmbedInput], *, role: Role) -> Iterator[EmbeddedBatch]:
         """As ``Embedder.embed``."""
-        return self.part.embed(inputs, role=role)
+        batches = self.part.embed(inputs, role=role)
+        if role != "query" or self._queried is None:
+            return batches
+        return self._told(batches, self._queried)
+
+    def _told(
+        self, batches: Iterator[EmbeddedBatch], queried: Callable[[str, EmbeddedBatch], None]
+    ) -> Iterator[EmbeddedBatch]:
+        for batch in batches:
+            queried(self.fingerprint.model, batch)
+            yield batch
 
     def embed_documents(self, texts: Sequence[EmbedInput]) -> FloatMatrix:
         """As ``Embedder.embed_documents``."""
@@ -99,11 +143,9 @@ class LateEmbedder(_Late[Embedder]):
 
     def embed_query(self, text: EmbedInput) -> FloatVector:
         """As ``Embedder.embed_query``."""
-        return self.part.embed_query(text)
+        return embed_one(self, text)
 
     def close(self) -> None:
         """Close the embedder if it was made; the next use makes another."""
-        with self._lock:
-            made, self._made = self._made, []
-        for part in made:
+        for part in self._taken():
             part.close()

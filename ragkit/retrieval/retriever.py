@@ -131,7 +131,7 @@ class Retriever:
             k: How many; fewer come only where fewer passages match.
             mode: ``hybrid``, ``semantic`` or ``lexical``.
             where: Conditions that a passage's document must fit, as ``PassageStore.matching``.
-            rerank: Name of a model that is given the query with the first 50 hits, or twice k, and
+            rerank: Name of a model that is given the query with the first 100 hits, or twice k, and
                 whose order counts from then on. Where it fails the hits stay in the order that
                 they had, and ``Hits.rerank`` says why.
             min_relevance: Not available in this version.

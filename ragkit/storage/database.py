@@ -15,7 +15,13 @@ from urllib.parse import quote
 from ragkit.errors import CollectionDamaged, CollectionError, CollectionNotFound, NotACollection
 from ragkit.storage.files import refuse_links
 from ragkit.storage.lock import LOCK_NAME
-from ragkit.storage.schema import check_objects, check_version, migrate, schema_version
+from ragkit.storage.schema import (
+    SCHEMA_VERSION,
+    check_objects,
+    check_version,
+    migrate,
+    schema_version,
+)
 
 __all__ = ["DATABASE_NAME", "Database", "Origin", "atomic", "damage"]
 
@@ -93,6 +99,36 @@ class Database:
             connection.execute("PRAGMA synchronous = FULL")
             migrate(connection, str(self.path.parent))
         return connection
+
+    @contextlib.contextmanager
+    def noting(self, patience_s: float) -> Iterator[sqlite3.Connection]:
+        """A connection inside one short write transaction, beside the writer's own.
+
+        Whoever writes has the file to itself for the length of a transaction only: nothing is
+        migrated here, and no generation may depend on what is written.
+
+        Args:
+            patience_s: How long to wait for a transaction of others to end.
+
+        Raises:
+            CollectionError: It cannot be written, or not now.
+        """
+        name = self.path.parent
+        if self._read_only:
+            raise CollectionError(f"{name} was opened read-only")
+        if not os.access(self.path.parent, os.W_OK):
+            raise CollectionError(f"{name} cannot be written")
+        with damage(self.path), contextlib.closing(_connect(self.path, "rw")) as connection:
+            if schema_version(connection) != SCHEMA_VERSION:
+                raise CollectionError(f"{name} is of an older version until it is indexed again")
+            connection.execute(f"PRAGMA busy_timeout = {round(patience_s * 1000)}")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise CollectionError(f"{name} is being written: {error}") from error
+            with connection:
+                yield connection
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[tuple[sqlite3.Connection, Origin]]:

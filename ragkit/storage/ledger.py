@@ -17,7 +17,8 @@ from typing import Final
 from ragkit.reports import DocumentSpending, ModelSpending
 from ragkit.storage.schema import schema_version
 
-__all__ = ["LedgerWriter", "Rate", "Share", "rate_of", "spending_by_document", "spending_by_model"]
+__all__ = ["LedgerWriter", "Rate", "Share", "plain_dollars", "rate_of", "spending_by_document"]
+__all__ += ["spending_by_model"]
 
 # Documents are charged in steps of this; what is left over by rounding goes to the last of them.
 _QUANTUM_USD: Final = Decimal("1e-15")
@@ -100,7 +101,7 @@ class LedgerWriter:
                 texts,
                 tokens,
                 requests,
-                _plain(Decimal(before) + cost),
+                plain_dollars(Decimal(before) + cost),
                 0 if are_pictures else counted,
                 run,
             ),
@@ -117,7 +118,7 @@ class LedgerWriter:
         self._connection.execute(
             """UPDATE ledger SET pictures = pictures + ?, picture_tokens = picture_tokens + ?,
             picture_usd = ? WHERE run = ?""",
-            (number, tokens, _plain(Decimal(before) + cost), run),
+            (number, tokens, plain_dollars(Decimal(before) + cost), run),
         )
 
     def save(self, model: str, passages: int, tokens: int) -> None:
@@ -153,7 +154,7 @@ class LedgerWriter:
                 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, root, source) DO UPDATE SET
                 texts = texts + excluded.texts, tokens = tokens + excluded.tokens,
                 cost_usd = excluded.cost_usd""",
-                (*key, share.texts, part_tokens, _plain(total)),
+                (*key, share.texts, part_tokens, plain_dollars(total)),
             )
 
 
@@ -257,6 +258,7 @@ def _saved(cost: Decimal, tokens: int, reused_tokens: int) -> Decimal | None:
     return (cost / tokens * reused_tokens).quantize(_QUANTUM_USD) if tokens else None
 
 
-def _plain(amount: Decimal) -> str:
+def plain_dollars(amount: Decimal) -> str:
+    """As the database keeps it."""
     # 0E-15 and 2E-8 are numbers to Decimal and riddles to whoever opens the database.
     return f"{amount.normalize():f}" if amount else "0"

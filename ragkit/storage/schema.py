@@ -190,11 +190,27 @@ def m004_pictures(database: sqlite3.Connection) -> None:
     database.execute("ALTER TABLE ledger ADD COLUMN picture_usd TEXT NOT NULL DEFAULT '0'")
 
 
+def m005_expenses(database: sqlite3.Connection) -> None:
+    """What was spent beside syncs."""
+    database.execute(
+        """CREATE TABLE expenses (
+            day TEXT NOT NULL,         -- ISO 8601, UTC
+            use TEXT NOT NULL,         -- query, rerank, check
+            model TEXT NOT NULL,
+            requests INTEGER NOT NULL,
+            tokens INTEGER NOT NULL,
+            cost_usd TEXT NOT NULL,
+            PRIMARY KEY (day, use, model)
+        ) WITHOUT ROWID"""
+    )
+
+
 _MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_initial,
     m002_ledger_of_documents,
     m003_matrices,
     m004_pictures,
+    m005_expenses,
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
 

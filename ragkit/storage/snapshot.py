@@ -16,6 +16,7 @@ from ragkit.errors import AmbiguousSource, CollectionDamaged, InvalidArgument, S
 from ragkit.records import Document
 from ragkit.reports import DocumentSpending, ModelSpending
 from ragkit.storage.database import Origin
+from ragkit.storage.expenses import expenses_by_model
 from ragkit.storage.ledger import Rate, rate_of, spending_by_document, spending_by_model
 from ragkit.storage.matrix import FIRST_MATRIX
 from ragkit.storage.rows import (
@@ -323,8 +324,9 @@ class Snapshot:
         return rate_of(self._connection, model)
 
     def spent_by_model(self) -> list[ModelSpending]:
-        """Totals of each model, by name."""
-        return spending_by_model(self._connection)
+        """Totals of each model and use, by name."""
+        found = [*spending_by_model(self._connection), *expenses_by_model(self._connection)]
+        return sorted(found, key=lambda spending: spending.model)
 
     def spent_by_document(self) -> list[DocumentSpending]:
         """Each document's part of each run, in the order (run, root, source)."""

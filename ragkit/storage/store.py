@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ragkit.errors import CollectionDamaged, CollectionError, CollectionNotFound, NotACollection
 from ragkit.storage.database import DATABASE_NAME, Database, damage
+from ragkit.storage.expenses import Expense, add_expenses
 from ragkit.storage.files import remove_tree
 from ragkit.storage.lock import LOCK_NAME, writer_lock
 from ragkit.storage.matrix import FloatMatrix, map_rows, matrix_files
@@ -98,6 +99,23 @@ class Store:
                 yield writer
             finally:
                 writer.close()
+
+    def note(self, expenses: Iterable[Expense], *, patience_s: float = 0.2) -> str:
+        """Add to the ledger what was spent beside syncs; the writer's lock is not needed for it.
+
+        Args:
+            expenses: All of them, or none.
+            patience_s: How long to wait for a transaction of the writer to end.
+
+        Returns:
+            Why it could not be done, in words; empty when it is.
+        """
+        try:
+            with self._database.noting(patience_s) as connection:
+                add_expenses(connection, expenses)
+        except CollectionError as error:
+            return str(error)
+        return ""
 
     def rows(self, snapshot: Snapshot) -> FloatMatrix:
         """The committed rows of the matrix, mapped: float32 (rows, width).

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from ragkit.records import Document, Passage
 from ragkit.storage.database import atomic
+from ragkit.storage.expenses import Expense, add_expenses
 from ragkit.storage.rows import (
     FileFacts,
     Problem,
@@ -84,6 +85,11 @@ class Writer:
         """Keep settings of the collection; values are plain JSON."""
         with atomic(self._connection):
             self._set(values)
+
+    def note(self, expenses: Iterable[Expense]) -> None:
+        """Add to the ledger what was spent beside the texts."""
+        with atomic(self._connection):
+            add_expenses(self._connection, expenses)
 
     def decide(self, identity: Mapping[str, object]) -> None:
         """Keep the settings that decide the vectors, and let these lie in their matrix."""

@@ -208,3 +208,6 @@ class LengthReranker:
             if place not in self.unscored
         }
         return RerankAnswer(scores=scores, tokens=7, requests=1, cost_usd=Decimal("0.002"))
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -57,14 +57,14 @@ def ids_of(hits: Sequence[Hit]) -> list[int]:
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "semantic", "lexical"])
-@pytest.mark.parametrize("k", [1, 10, 40])
+@pytest.mark.parametrize("k", [1, 10, 60])
 def test_the_models_order_counts(mode: str, k: int) -> None:
-    """The k best by the model of the first 50 candidates, or twice k; each says where it stood."""
-    rig = Rig(keys(100))
+    """The k best by the model of the first 100 candidates, or twice k; each says where it stood."""
+    rig = Rig(keys(150))
     before = rig.retriever.search("key", k=candidates_for(k), mode=mode)  # type: ignore[arg-type]
     hits = rig.retriever.search("key", k=k, mode=mode, rerank=MODEL)  # type: ignore[arg-type]
     ((query, documents, model),) = rig.reranker.asked
-    assert (query, model, len(documents)) == ("key", MODEL, max(50, 2 * k))
+    assert (query, model, len(documents)) == ("key", MODEL, max(100, 2 * k))
     assert documents == [hit.text for hit in before]
     expected = sorted(before, key=lambda hit: (-len(hit.text), hit.rank))[:k]
     assert ids_of(hits) == ids_of(expected)

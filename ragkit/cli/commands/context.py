@@ -14,10 +14,12 @@ from ragkit.cli.command import (
     mode_option,
     parse_where,
     query_argument,
+    rerank_option,
     where_option,
 )
-from ragkit.cli.looks import printable
+from ragkit.cli.looks import Looks, printable
 from ragkit.cli.output import out_looks, write_json, write_note, write_text
+from ragkit.cli.reranked import rerank_line, write_rerank_warning, write_unnoted
 
 if TYPE_CHECKING:
     from ragkit.retrieval.excerpts import Format
@@ -38,6 +40,7 @@ class ContextOptions:
     format: Format = "markdown"
     mode: Mode = "hybrid"
     where: tuple[str, ...] = ()
+    rerank: str | None = None
     as_json: bool = False
 
 
@@ -67,6 +70,7 @@ def command() -> click.Command:
             ),
             mode_option(),
             where_option(),
+            rerank_option(),
             json_option(),
         ],
         about=(
@@ -88,14 +92,17 @@ def run(options: ContextOptions) -> int:
     where = parse_where(options.where)
     query = read_query(options.query)
     directory = collection_directory(options.collection)
-    with open_collection(directory, create=False, read_only=True) as collection:
+    with open_collection(directory, create=False) as collection:
         context = collection.context(
             query,
             max_tokens=options.max_tokens,
             mode=options.mode,
             where=where or None,
+            rerank=options.rerank,
             format=options.format,
         )
+        write_rerank_warning(context.rerank)
+        write_unnoted(collection.unnoted, context.rerank)
     if options.as_json:
         write_json(
             {
@@ -103,9 +110,12 @@ def run(options: ContextOptions) -> int:
                 "text": context.text,
                 "tokens": context.tokens,
                 "citations": context.citations,
+                "rerank": context.rerank,
             }
         )
         return 0
+    if context.rerank is not None:
+        write_note(rerank_line(context.rerank, Looks()))
     if not context.citations:
         write_note("Nothing found, or nothing that fits into --max-tokens.")
     write_text(printable(context.text) if out_looks().is_terminal else context.text)

@@ -92,7 +92,7 @@ def run(options: EvalOptions) -> int:
     if options.make is not None and options.compare is not None:
         raise click.UsageError("--make and --compare are two commands: give one of them")
     directory = collection_directory(options.collection)
-    with open_collection(directory, create=False, read_only=True) as collection:
+    with open_collection(directory, create=False) as collection:
         if options.make is not None:
             return _make(collection, options)
         first = _evaluated(collection, options, options.mode)
@@ -118,7 +118,7 @@ def _other(collection: Collection, options: EvalOptions) -> Evaluation | None:
         return None
     if options.compare in _MODES:
         return _evaluated(collection, options, cast("Mode", options.compare))
-    with open_collection(options.compare, create=False, read_only=True) as other:
+    with open_collection(options.compare, create=False) as other:
         return _evaluated(other, options, options.mode)
 
 

@@ -15,9 +15,11 @@ from ragkit.cli.command import (
     mode_option,
     parse_where,
     query_argument,
+    rerank_option,
     where_option,
 )
 from ragkit.cli.output import out_looks, write_json, write_note, write_text
+from ragkit.cli.reranked import rerank_line, write_rerank_warning, write_unnoted
 
 if TYPE_CHECKING:
     from ragkit.records import Hit
@@ -35,6 +37,7 @@ class SearchOptions:
     k: int = 10
     mode: Mode = "hybrid"
     where: tuple[str, ...] = ()
+    rerank: str | None = None
     exact: bool = False
     explain: bool = False
     as_json: bool = False
@@ -52,6 +55,7 @@ def command() -> click.Command:
             click.Option(["-k"], type=int, default=10, show_default=True, help="How many hits."),
             mode_option(),
             where_option(),
+            rerank_option(),
             click.Option(["--exact"], is_flag=True, help="Exact search, whatever it costs."),
             click.Option(
                 ["--explain"],
@@ -66,6 +70,7 @@ def command() -> click.Command:
             'ragkit search E1042 --mode lexical --where "source=runbooks/*"',
             'ragkit search "battery life" -k 3 --json',
             'ragkit search "battery life" --explain',
+            'ragkit search "battery life" --rerank cohere/rerank-v3.5',
         ],
     )
 
@@ -78,17 +83,20 @@ def run(options: SearchOptions) -> int:
     where = parse_where(options.where)
     query = read_query(options.query)
     directory = collection_directory(options.collection)
-    with open_collection(directory, create=False, read_only=True) as collection:
+    with open_collection(directory, create=False) as collection:
         started_s = time.perf_counter()
         hits = collection.search(
             query,
             k=options.k,
             mode=options.mode,
             where=where or None,
+            rerank=options.rerank,
             exact=options.exact,
             explain=options.explain,
         )
         seconds = time.perf_counter() - started_s
+        write_rerank_warning(hits.rerank)
+        write_unnoted(collection.unnoted, hits.rerank)
         if options.as_json:
             write_json(
                 {
@@ -96,13 +104,17 @@ def run(options: SearchOptions) -> int:
                     "model": collection.model,
                     "seconds": round(seconds, 6),
                     "relevant": None,
+                    "rerank": hits.rerank,
                     "hits": [hit_json(hit) for hit in hits],
                 }
             )
         elif hits:
             from ragkit.cli.hits import hits_text  # noqa: PLC0415 - loads the stemmer
 
-            write_text(hits_text(hits, query, collection.roots, out_looks()))
+            text = hits_text(hits, query, collection.roots, out_looks())
+            if hits.rerank is not None:
+                text += f"\n\n{rerank_line(hits.rerank, out_looks())}"
+            write_text(text)
         else:
             write_text("Nothing found.")
             write_note("Other words may help, or another --mode, or a wider --where.")

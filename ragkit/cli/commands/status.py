@@ -60,10 +60,16 @@ def run(options: StatusOptions) -> int:
     return 0
 
 
+_USES = {"query": "with questions", "rerank": "to rerank", "check": "to check the server"}
+
+
 def _spent(item: ModelSpending) -> str:
     from ragkit.cli.report import dollars, saved_text  # noqa: PLC0415
 
     said = f"{dollars(item.cost_usd)} for {item.tokens:,} tokens"
+    if item.use != "index":
+        requests = f"{item.requests:,} request{'' if item.requests == 1 else 's'}"
+        said = f"{dollars(item.cost_usd)} for {requests} {_USES[item.use]}"
     if item.saved_tokens:
         said += f"; saved {saved_text(item.saved_tokens, item.saved_usd)}"
     return said

@@ -14,9 +14,11 @@ from ragkit.cli.command import (
     mode_option,
     parse_where,
     query_argument,
+    rerank_option,
     where_option,
 )
 from ragkit.cli.output import out_looks, write_json, write_text
+from ragkit.cli.reranked import write_rerank_warning
 
 if TYPE_CHECKING:
     from ragkit.cli.looks import Looks
@@ -36,6 +38,7 @@ class WhyNotOptions:
     k: int = 10
     mode: Mode = "hybrid"
     where: tuple[str, ...] = ()
+    rerank: str | None = None
     as_json: bool = False
 
 
@@ -54,6 +57,7 @@ def command() -> click.Command:
             ),
             mode_option(),
             where_option(),
+            rerank_option(),
             json_option(),
         ],
         about=(
@@ -76,10 +80,16 @@ def run(options: WhyNotOptions) -> int:
     where = parse_where(options.where)
     query = read_query(options.query)
     directory = collection_directory(options.collection)
-    with open_collection(directory, create=False, read_only=True) as collection:
+    with open_collection(directory, create=False) as collection:
         answer = collection.why_not(
-            options.source, query, where or None, k=options.k, mode=options.mode
+            options.source,
+            query,
+            where or None,
+            k=options.k,
+            mode=options.mode,
+            rerank=options.rerank,
         )
+        write_rerank_warning(answer.rerank)
         if options.as_json:
             write_json(_json(answer))
         else:
@@ -102,6 +112,7 @@ def _json(answer: WhyNot) -> dict[str, object]:
         "passages": answer.passages,
         "best": None if answer.best is None else hit_json(answer.best),
         "last": None if answer.last is None else hit_json(answer.last),
+        "rerank": answer.rerank,
     }
 
 
