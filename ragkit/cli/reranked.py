@@ -11,7 +11,7 @@ from ragkit.cli.output import write_error, write_note
 if TYPE_CHECKING:
     from ragkit.records import Reranking
 
-__all__ = ["rerank_line", "write_rerank_warning", "write_unnoted"]
+__all__ = ["rerank_json", "rerank_line", "write_rerank_warning", "write_unnoted"]
 
 
 def rerank_line(rerank: Reranking, looks: Looks) -> str:
@@ -26,6 +26,11 @@ def rerank_line(rerank: Reranking, looks: Looks) -> str:
     elif rerank.applied or rerank.cost_usd:
         said += f", {dollars(rerank.cost_usd or Decimal(0))}"
     return looks.dim(said)
+
+
+def rerank_json(rerank: Reranking | None) -> dict[str, object]:
+    """What JSON says of it; nothing where it was not asked for."""
+    return {} if rerank is None else {"rerank": rerank}
 
 
 def write_rerank_warning(rerank: Reranking | None) -> None:

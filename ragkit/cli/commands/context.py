@@ -19,7 +19,7 @@ from ragkit.cli.command import (
 )
 from ragkit.cli.looks import Looks, printable
 from ragkit.cli.output import out_looks, write_json, write_note, write_text
-from ragkit.cli.reranked import rerank_line, write_rerank_warning, write_unnoted
+from ragkit.cli.reranked import rerank_json, rerank_line, write_rerank_warning, write_unnoted
 
 if TYPE_CHECKING:
     from ragkit.retrieval.excerpts import Format
@@ -110,7 +110,7 @@ def run(options: ContextOptions) -> int:
                 "text": context.text,
                 "tokens": context.tokens,
                 "citations": context.citations,
-                "rerank": context.rerank,
+                **rerank_json(context.rerank),
             }
         )
         return 0

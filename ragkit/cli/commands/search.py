@@ -19,7 +19,7 @@ from ragkit.cli.command import (
     where_option,
 )
 from ragkit.cli.output import out_looks, write_json, write_note, write_text
-from ragkit.cli.reranked import rerank_line, write_rerank_warning, write_unnoted
+from ragkit.cli.reranked import rerank_json, rerank_line, write_rerank_warning, write_unnoted
 
 if TYPE_CHECKING:
     from ragkit.records import Hit
@@ -104,8 +104,8 @@ def run(options: SearchOptions) -> int:
                     "model": collection.model,
                     "seconds": round(seconds, 6),
                     "relevant": None,
-                    "rerank": hits.rerank,
                     "hits": [hit_json(hit) for hit in hits],
+                    **rerank_json(hits.rerank),
                 }
             )
         elif hits:

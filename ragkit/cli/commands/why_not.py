@@ -18,7 +18,7 @@ from ragkit.cli.command import (
     where_option,
 )
 from ragkit.cli.output import out_looks, write_json, write_text
-from ragkit.cli.reranked import write_rerank_warning
+from ragkit.cli.reranked import rerank_json, write_rerank_warning
 
 if TYPE_CHECKING:
     from ragkit.cli.looks import Looks
@@ -112,7 +112,7 @@ def _json(answer: WhyNot) -> dict[str, object]:
         "passages": answer.passages,
         "best": None if answer.best is None else hit_json(answer.best),
         "last": None if answer.last is None else hit_json(answer.last),
-        "rerank": answer.rerank,
+        **rerank_json(answer.rerank),
     }
 
 
