@@ -1,4 +1,4 @@
-"""The records of what a sync would do, what it did, and what a collection holds."""
+"""The records of what a sync would do, what it did, and what a collection holds and lacks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ __all__ = [
     "Change",
     "CollectionStatus",
     "DocumentSpending",
+    "Fault",
     "ModelSpending",
     "SyncPlan",
     "SyncReport",
     "Use",
+    "VerifyReport",
 ]
 
 # What a model was asked for: vectors of documents, vectors of questions, an order of hits, or an
@@ -207,3 +209,50 @@ class CollectionStatus:
     failed: tuple[tuple[str, str], ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     spent: tuple[ModelSpending, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something in a collection that is not as it must be.
+
+    Attributes:
+        law: What it breaks: ``database``, ``rows``, ``spans``, ``keys``, ``vectors``, ``ids``,
+            ``counts``, ``orphans``, ``derived`` or ``sources``.
+        place: Where: a document as ``root:source``, a passage, a file.
+        problem: What is wrong there.
+    """
+
+    law: str
+    place: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What a look at every byte of a collection found.
+
+    Attributes:
+        ok: Whether nothing is wrong, or everything was mended.
+        problems: What was found, and not mended; of one kind at most 1,000, and how many more.
+        notes: What is not wrong, and worth knowing.
+        mended: What a repair did.
+        to_embed: Texts that the next index must embed again, as their vectors were damaged.
+        tokens: Their length by our own count.
+        cost_usd: Their price; None when it is not known.
+        documents: Documents that were looked at.
+        passages: Passages.
+        vectors: Vectors.
+        seconds: Wall time.
+    """
+
+    ok: bool
+    problems: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
+    to_embed: int = 0
+    tokens: int = 0
+    cost_usd: Decimal | None = Decimal(0)
+    documents: int = 0
+    passages: int = 0
+    vectors: int = 0
+    seconds: float = 0.0

@@ -27,6 +27,7 @@ STAGES = (
     "retrieval",
     "evaluation",
     "sync",
+    "maintenance",
     "collection",
     "cli",
 )

@@ -26,6 +26,7 @@ _COMMANDS = (
     "why-not",
     "eval",
     "status",
+    "verify",
     "models",
     "doctor",
     "read",

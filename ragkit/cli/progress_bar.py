@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
-from ragkit.cli.looks import Looks, shortened
-from ragkit.sync.progress import Progress
+from ragkit.cli.looks import Looks, looks_of, shortened
+from ragkit.sync.progress import Progress, ProgressListener
 
-__all__ = ["ProgressBar", "bar_line"]
+__all__ = ["ProgressBar", "bar_line", "shown_progress"]
 
 _REDRAWS_PER_S = 10
 _WIDEST_BAR = 30
@@ -20,6 +22,28 @@ _SHARE_SETTLED = 0.03
 _SHARE_SETTLED_S = 15.0
 
 
+@contextlib.contextmanager
+def shown_progress(
+    *, quiet: bool, first: str = "looking for changes"
+) -> Iterator[ProgressListener | None]:
+    """A bar on stderr, where somebody looks and it can be taken back; else None.
+
+    Args:
+        quiet: Nobody looks.
+        first: What is said before the first moment.
+    """
+    looks = looks_of(sys.stderr)
+    # A terminal that only types cannot take a line back.
+    if quiet or not looks.links:
+        yield None
+        return
+    bar = ProgressBar(sys.stderr, looks, first=first)
+    try:
+        yield bar
+    finally:
+        bar.clear()
+
+
 class ProgressBar:
     """A ``ProgressListener`` that draws; the total is fixed and the bar never goes back.
 
@@ -27,17 +51,23 @@ class ProgressBar:
         stream: A terminal.
         looks: What it can show.
         clock: Seconds, for tests.
+        first: What is said before the first moment.
     """
 
     def __init__(
-        self, stream: TextIO, looks: Looks, clock: Callable[[], float] = time.monotonic
+        self,
+        stream: TextIO,
+        looks: Looks,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        first: str = "looking for changes",
     ) -> None:
         self._stream = stream
         self._looks = looks
         self._clock = clock
         self._started_s = clock()
         self._drawn_s = float("-inf")
-        self._write(looks.dim(f"looking for changes{looks.ellipsis}"))
+        self._write(looks.dim(f"{first}{looks.ellipsis}"))
 
     def __call__(self, progress: Progress) -> None:
         """Redraw, at most ten times a second."""
@@ -73,7 +103,8 @@ def bar_line(progress: Progress, elapsed_s: float, looks: Looks) -> str:
     if share > 0 and elapsed_s >= _RATE_SETTLED_S:
         if share >= _SHARE_SETTLED or elapsed_s >= _SHARE_SETTLED_S:
             facts.append(f"ETA {_clock_time(elapsed_s * (1 - share) / share)}")
-        facts.append(f"{_short(progress.texts / elapsed_s)} texts/s")
+        if progress.texts:
+            facts.append(f"{_short(progress.texts / elapsed_s)} texts/s")
     if progress.tokens:
         facts.append(f"{_short(progress.tokens)} tokens")
     if progress.cost_usd > 0:

@@ -25,6 +25,7 @@ from ragkit.collection.models import (
 )
 from ragkit.collection.parts import Generations, Parts
 from ragkit.collection.status import status_of
+from ragkit.collection.upkeep import Upkeep
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionError, CollectionLocked
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Collection", "StrPath"]
 
 
-class Collection(Instruments):
+class Collection(Instruments, Upkeep):
     """Made by ``ragkit.open``. Thread-safe; other processes may read and write beside it."""
 
     def __init__(

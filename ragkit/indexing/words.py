@@ -90,6 +90,17 @@ class WordIndex:
         counted = self._manifest.documents + self._manifest.removed
         return self._manifest.removed / counted if counted else 0.0
 
+    def ids(self) -> IdArray:
+        """Sorted int64 ids of all passages in it; twice where one is there twice.
+
+        Raises:
+            InvalidArgument: The index is closed.
+        """
+        searcher = self._opened()
+        hits = searcher.search(Query.all_query(), limit=max(1, searcher.num_docs), count=False).hits
+        found = searcher.fast_field_values("id", [address for _, address in hits])
+        return np.sort(np.array(found, np.int64))
+
     def close(self) -> None:
         """Let go of the files; twice is as good as once."""
         self._searcher = None

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ragkit.errors import CollectionDamaged, CollectionError, CollectionNotFound, NotACollection
+from ragkit.storage.audit import Audit
 from ragkit.storage.database import DATABASE_NAME, Database, damage
 from ragkit.storage.expenses import Expense, add_expenses
 from ragkit.storage.files import remove_tree
@@ -73,6 +74,12 @@ class Store:
         """The newest generation, unchanging for as long as the context lasts."""
         with self._database.reading() as (connection, origin):
             yield Snapshot(connection, origin=origin, thumbnails=self.thumbnails)
+
+    @contextlib.contextmanager
+    def auditing(self) -> Iterator[Audit]:
+        """The newest generation with its rows as they are, damaged or not."""
+        with self._database.reading() as (connection, origin):
+            yield Audit(connection, Snapshot(connection, origin=origin), self._database.path)
 
     @contextlib.contextmanager
     def writing(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from ragkit.collection.collection import Collection
     from ragkit.config import Settings
     from ragkit.reports import SyncPlan, SyncReport
-    from ragkit.sync.progress import ProgressListener
 
 __all__ = ["IndexOptions", "command", "run"]
 
@@ -109,12 +106,13 @@ def run(options: IndexOptions) -> int:
 
 def _sync(options: IndexOptions, directory: Path) -> int:
     from ragkit.cli.interruption import stop_on_ctrl_c  # noqa: PLC0415
+    from ragkit.cli.progress_bar import shown_progress  # noqa: PLC0415
 
     try:
         with (
             stop_on_ctrl_c() as stop,
             _open(options, directory) as collection,
-            _progress(quiet=options.as_json) as progress,
+            shown_progress(quiet=options.as_json) as progress,
         ):
             report = collection.sync(
                 list(options.paths),
@@ -171,23 +169,6 @@ def _open(options: IndexOptions, directory: Path, settings: Settings | None = No
         dimensions=options.dimensions,
         settings=settings,
     )
-
-
-@contextlib.contextmanager
-def _progress(*, quiet: bool) -> Iterator[ProgressListener | None]:
-    from ragkit.cli.looks import looks_of  # noqa: PLC0415
-    from ragkit.cli.progress_bar import ProgressBar  # noqa: PLC0415
-
-    looks = looks_of(sys.stderr)
-    # A terminal that only types cannot take a line back.
-    if quiet or not looks.links:
-        yield None
-        return
-    bar = ProgressBar(sys.stderr, looks)
-    try:
-        yield bar
-    finally:
-        bar.clear()
 
 
 def _show(options: IndexOptions, report: SyncReport, collection: Collection) -> None:

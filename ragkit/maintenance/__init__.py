@@ -1,0 +1,1 @@
+"""The life of a collection beside being indexed and searched."""

@@ -1,0 +1,257 @@
+"""The rows of a collection as they are, damaged or not, for whoever checks them.
+
+A snapshot raises at the first row that cannot be right; an audit gives every row, and says of each
+whether it is what was written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ragkit.errors import CollectionDamaged
+from ragkit.storage.matrix import map_rows, matrix_name
+from ragkit.storage.rows import checksum, passage_checksum, unpack_text
+from ragkit.storage.seam import IdArray
+from ragkit.storage.snapshot import Snapshot
+
+__all__ = ["Audit", "AuditedDocument", "AuditedPassage"]
+
+_MOST_COMPLAINTS = 100
+_HEADER_BYTES = 100
+# (offset, bytes, what must stand there) in the first page, which SQLite itself does not sum up.
+_HEADER = (
+    (0, b"SQLite format 3\x00", "the mark of SQLite"),
+    (18, b"\x02\x02", "the mark of its log"),
+    (20, b"\x00\x40\x20\x20", "the shares of its pages"),
+    (44, b"\x00\x00\x00\x04", "the format of its schema"),
+    (52, b"\x00\x00\x00\x00", "the root of its vacuum"),
+    (56, b"\x00\x00\x00\x01", "its encoding"),
+    (64, b"\x00\x00\x00\x00", "the steps of its vacuum"),
+    (68, b"ragk", "the mark of ragkit"),
+    (72, bytes(20), "the empty part"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedPassage:
+    """A passage as its row has it.
+
+    Attributes:
+        id: Its id.
+        ordinal: Place among the passages of its document.
+        start: First character.
+        end: One past the last.
+        text: Its text.
+        headings: JSON.
+        key: Of its vector.
+        image: JSON, of a passage that is a picture.
+        born: Generation.
+        died: Generation, or None.
+        is_sound: Whether the row is what was written.
+    """
+
+    id: int
+    ordinal: int
+    start: int
+    end: int
+    text: str
+    headings: str
+    key: bytes
+    image: str | None
+    born: int
+    died: int | None
+    is_sound: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedDocument:
+    """A document as its row has it, with its passages by ordinal.
+
+    Attributes:
+        id: Its id.
+        root: Name of its root; None where there is none of that id.
+        source: Path inside the root.
+        title: Its stated title.
+        text: None where it cannot be unpacked.
+        size_bytes: Of what was read from the disk for it, about.
+        born: Generation.
+        died: Generation, or None.
+        is_sound: Whether the row is what was written.
+        passages: In order of their ordinals.
+    """
+
+    id: int
+    root: str | None
+    source: str
+    title: str | None
+    text: str | None
+    size_bytes: int
+    born: int
+    died: int | None
+    is_sound: bool
+    passages: tuple[AuditedPassage, ...]
+
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+        return f"{self.root}:{self.source}"
+
+
+class Audit:
+    """What the checkers of ``maintenance`` ask, of one generation; made by ``Store.auditing``."""
+
+    def __init__(self, connection: sqlite3.Connection, snapshot: Snapshot, path: Path) -> None:
+        self._connection = connection
+        self.snapshot = snapshot
+        self.path = path
+
+    # --- the file
+
+    def complaints(self) -> list[str]:
+        """What SQLite finds wrong with the file, and what its first bytes are not."""
+        found = []
+        # In a read-only file without a log, the mark of the log may be missing for a good reason.
+        with self.path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+        for offset, expected, what in _HEADER:
+            if header[offset : offset + len(expected)] != expected:
+                found.append(f"byte {offset} and on are not {what}")
+        with contextlib.closing(
+            self._connection.execute(f"PRAGMA integrity_check({_MOST_COMPLAINTS})")
+        ) as rows:
+            found += [str(row[0]) for row in rows if row[0] != "ok"]
+        return found
+
+    # --- documents and passages
+
+    def documents(self) -> Iterator[AuditedDocument]:
+        """Every document of the generation, with all passages that name it."""
+        roots = dict(self._connection.execute("SELECT id, name FROM roots").fetchall())
+        query = f"""SELECT id, root_id, source, digest, title, metadata, pages, sections, text,
+            blocks, checksum, born, died FROM documents
+            WHERE {self._alive()} ORDER BY id"""  # noqa: S608
+        for row in self._connection.execute(query):
+            text = None
+            with contextlib.suppress(CollectionDamaged):
+                text = unpack_text(row[8])
+            passages = tuple(self._passages_of(row[0]))
+            yield AuditedDocument(
+                id=row[0],
+                root=roots.get(row[1]),
+                source=str(row[2]),
+                title=row[4],
+                text=text,
+                size_bytes=_size_of(row[8]) + sum(len(item.text) for item in passages),
+                born=row[11],
+                died=row[12],
+                is_sound=row[10] in (checksum(row[3:10]), checksum(row[3:9])),
+                passages=passages,
+            )
+
+    def _passages_of(self, document_id: int) -> Iterator[AuditedPassage]:
+        query = """SELECT id, document_id, ordinal, start, "end", text, headings, page, line,
+            tokens, key, slot, image, checksum, born, died FROM passages
+            WHERE document_id = ? ORDER BY ordinal, row"""
+        for row in self._connection.execute(query, (document_id,)):
+            yield AuditedPassage(
+                id=row[0],
+                ordinal=row[2],
+                start=row[3],
+                end=row[4],
+                text=row[5] if isinstance(row[5], str) else "",
+                headings=str(row[6]),
+                key=row[10],
+                image=row[12],
+                born=row[14],
+                died=row[15],
+                is_sound=row[13] == passage_checksum(row[1:13]),
+            )
+
+    def ids(self) -> IdArray:
+        """Ids of the living passages, sorted; twice where one is there twice, -1 for none."""
+        query = f"SELECT coalesce(id, -1) FROM passages WHERE {self._alive()} ORDER BY id"  # noqa: S608
+        return np.fromiter((row[0] for row in self._connection.execute(query)), np.int64)
+
+    def strays(self, most: int) -> list[tuple[int, int]]:
+        """(id, document) of living passages whose document is not there, or not alive; some."""
+        query = f"""SELECT coalesce(id, -1), document_id FROM passages
+            WHERE {self._alive()} AND document_id NOT IN
+            (SELECT id FROM documents WHERE {self._alive()}) LIMIT ?"""  # noqa: S608
+        return self._connection.execute(query, (most,)).fetchall()
+
+    # --- vectors
+
+    def rows(self) -> tuple[str, npt.NDArray[np.float32], int]:
+        """Name of the matrix, as many of its rows as are there, and how many there should be."""
+        path = self.path.with_name(matrix_name(self.snapshot.matrix))
+        width, expected = self.snapshot.width, self.snapshot.matrix_rows()
+        try:
+            there = min(expected, path.stat().st_size // (4 * width)) if width else 0
+        except OSError:
+            there = 0
+        number = self.snapshot.matrix
+        rows = map_rows(self.path.parent, number=number, width=width, rows=there)
+        return path.name, rows, expected
+
+    def vectors(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Slots and checksums of all vectors of the matrix, by slot."""
+        query = """SELECT slot, coalesce(checksum, -1) FROM vectors
+            WHERE matrix = ? AND slot IS NOT NULL"""
+        rows = self._connection.execute(query, (self.snapshot.matrix,))
+        pairs = np.fromiter(rows, np.dtype((np.int64, 2)))
+        order = np.argsort(pairs[:, 0], kind="stable")
+        return pairs[order, 0], pairs[order, 1]
+
+    def misplaced(self, most: int) -> list[tuple[int, str, str]]:
+        """(id, document, what) of living passages that do not fit their vectors; some."""
+        query = f"""SELECT passages.id, coalesce(roots.name, '?') || ':' || documents.source,
+            CASE WHEN vectors.key IS NULL THEN 'its vector is not known'
+                WHEN vectors.matrix != ? THEN 'its vector is of another model'
+                ELSE 'it names another row than its vector lies in' END
+            FROM passages LEFT JOIN vectors ON vectors.key = passages.key
+            LEFT JOIN documents ON documents.id = document_id
+            LEFT JOIN roots ON roots.id = root_id
+            WHERE {self._alive("passages.")} AND (vectors.key IS NULL
+                OR vectors.matrix != ? OR vectors.slot IS NOT passages.slot) LIMIT ?"""  # noqa: S608
+        matrix = self.snapshot.matrix
+        return self._connection.execute(query, (matrix, matrix, most)).fetchall()
+
+    # --- the small tables
+
+    def orphans(self) -> Iterator[str]:
+        """Rows that name what is not there."""
+        for table, column, target, key in (
+            ("problems", "root_id", "roots", "id"),
+            ("spending", "run", "ledger", "run"),
+            ("vectors", "matrix", "matrices", "number"),
+        ):
+            query = f"""SELECT count(*) FROM {table}
+                WHERE {column} NOT IN (SELECT {key} FROM {target})"""  # noqa: S608
+            number = self._connection.execute(query).fetchone()[0]
+            if number:
+                yield f"{number:,} rows of {table} name a {column} that is not in {target}"
+
+    def ledger(self) -> Iterator[tuple[int, int, str, int, list[str]]]:
+        """(run, tokens, cost, tokens of its documents, their costs) of runs told by document."""
+        runs = "SELECT run, tokens, cost_usd FROM ledger"
+        for run, tokens, cost in self._connection.execute(runs):
+            shares = self._connection.execute(
+                "SELECT tokens, cost_usd FROM spending WHERE run = ?", (run,)
+            ).fetchall()
+            if shares:
+                yield run, tokens, cost, sum(row[0] for row in shares), [row[1] for row in shares]
+
+    def _alive(self, table: str = "") -> str:
+        g = int(self.snapshot.generation)
+        return f"({table}born <= {g} AND ({table}died IS NULL OR {table}died > {g}))"
+
+
+def _size_of(value: object) -> int:
+    return len(value) if isinstance(value, (bytes, str)) else 0
