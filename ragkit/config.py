@@ -81,6 +81,9 @@ class Settings:
         request_timeout_s: Longest wait for one reply of the embeddings server.
         rerank_timeout_s: Longest that reranking may hold up a search, all attempts included.
         concurrency: Most requests in flight at once; None for as many as the server bears, to 64.
+        mask: What is masked in texts before they go to a remote model: ``secrets`` (keys, tokens,
+            passwords), and by choice ``email``, ``phone``, ``iban``, ``card``. It holds for what is
+            embedded from then on.
     """
 
     model: str | None = None
@@ -98,6 +101,7 @@ class Settings:
     request_timeout_s: float = 120.0
     rerank_timeout_s: float = 30.0
     concurrency: int | None = None
+    mask: tuple[str, ...] = ("secrets",)
 
     def with_arguments(
         self,
@@ -255,10 +259,13 @@ def _checked(path: Path, key: str, value: object) -> object:
         "file_timeout_s": (int, float),
         "request_timeout_s": (int, float),
         "rerank_timeout_s": (int, float),
+        "mask": (list,),
     }
     expected = kinds.get(key, (str,))
     if not isinstance(value, expected) or isinstance(value, bool):
         raise ConfigurationError(f"{path}: {key} = {value!r} is not of type {expected[0].__name__}")
+    if isinstance(value, list):
+        return tuple(map(str, value))
     if isinstance(value, (int, float)) and value <= 0:
         raise ConfigurationError(f"{path}: {key} = {value!r} must be greater than 0")
     return value

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ragkit.records import Passage
 
-__all__ = ["RECIPE_VERSION", "embedded_text", "front_matter_end"]
+__all__ = ["RECIPE_VERSION", "embedded_span", "embedded_text", "front_matter_end"]
 
 RECIPE_VERSION = 1
 
@@ -50,11 +50,22 @@ def embedded_text(document_title: str | None, passage: Passage) -> str:
     line of its own is not repeated. Front matter at the head of a document is left out, unless
     nothing else is there.
     """
-    text = passage.text
-    if passage.start == 0 and (end := front_matter_end(text)):
-        text = text[end:].strip() or text
+    start, end = embedded_span(passage)
+    text = passage.text[start:end]
     prefix = _prefix(document_title, passage.headings, text)
     return f"{prefix}\n{text}" if prefix else text
+
+
+def embedded_span(passage: Passage) -> tuple[int, int]:
+    """Start and end, in the passage's text, of what of it is embedded.
+
+    ``embedded_text`` ends with it.
+    """
+    text = passage.text
+    if passage.start == 0 and (end := front_matter_end(text)) and (body := text[end:].strip()):
+        start = text.index(body, end)
+        return start, start + len(body)
+    return 0, len(text)
 
 
 def front_matter_end(text: str) -> int:

@@ -21,6 +21,7 @@ from ragkit.collection.models import (
     is_local,
     make_embedder,
     make_reranker,
+    screen_of,
     stored_settings,
 )
 from ragkit.collection.parts import Generations, Parts
@@ -360,6 +361,7 @@ class Collection(Instruments, Upkeep):
             key=installation_key(),
             identity=stored_settings(self._settings),
             learnt=self._pricer.learnt,
+            screen=screen_of(self._settings),
         )
 
     @contextlib.contextmanager

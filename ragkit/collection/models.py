@@ -13,6 +13,7 @@ from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionDamaged, FingerprintMismatch, UnknownModel
 from ragkit.models.catalogue import fingerprint, profile
 from ragkit.models.fingerprint import Fingerprint
+from ragkit.screening.screen import Screen
 from ragkit.storage.snapshot import Snapshot
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "is_local",
     "make_embedder",
     "make_reranker",
+    "screen_of",
     "stored_settings",
 ]
 
@@ -29,6 +31,16 @@ __all__ = [
 def is_local(settings: Settings) -> bool:
     """Whether the model is the embedded one, so that nothing leaves the machine."""
     return settings.base_url is None and (settings.model or DEFAULT_MODEL).startswith("local/")
+
+
+def screen_of(settings: Settings) -> Screen | None:
+    """What is masked before a text leaves; None where none does, or where nothing is to be.
+
+    Raises:
+        ConfigurationError: A kind that is not known.
+    """
+    screen = Screen(settings.mask)
+    return None if is_local(settings) or not screen.kinds else screen
 
 
 def fingerprint_of(settings: Settings) -> Fingerprint:
@@ -194,6 +206,7 @@ def make_embedder(
         )
     from ragkit.embedding.budget import Budget  # noqa: PLC0415
     from ragkit.embedding.openrouter import OpenRouterEmbedder  # noqa: PLC0415 - loads httpx
+    from ragkit.embedding.screened import ScreenedEmbedder  # noqa: PLC0415
 
     embedder = OpenRouterEmbedder(
         model,
@@ -205,9 +218,10 @@ def make_embedder(
         timeout_s=settings.request_timeout_s,
         concurrency=settings.concurrency,
     )
-    if max_cost_usd is None:
-        return embedder
-    return embedder.with_budget(Budget(max_cost_usd, usd_per_token=usd_per_token))
+    if max_cost_usd is not None:
+        embedder = embedder.with_budget(Budget(max_cost_usd, usd_per_token=usd_per_token))
+    screen = screen_of(settings)
+    return embedder if screen is None else ScreenedEmbedder(embedder, screen)
 
 
 # What says where texts may go holds for all of them; which provider makes vectors does not.
@@ -226,14 +240,16 @@ def make_reranker(settings: Settings, spent: Callable[[str, RerankAnswer], None]
         ConfigurationError: Settings that cannot work.
     """
     from ragkit.embedding.reranker import OpenRouterReranker  # noqa: PLC0415 - loads httpx
+    from ragkit.embedding.screened import ScreenedReranker  # noqa: PLC0415
 
     routing = {
         name: value for name, value in (settings.provider or {}).items() if name in _OF_EVERY_TEXT
     }
-    return OpenRouterReranker(
+    reranker = OpenRouterReranker(
         api_key=settings.api_key,
         base_url=settings.base_url,
         provider=routing if routing and settings.base_url in (None, OPENROUTER_URL) else None,
         timeout_s=settings.rerank_timeout_s,
         spent=spent,
     )
+    return ScreenedReranker(reranker, Screen(settings.mask)) if settings.mask else reranker

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ragkit.collection.collection import Collection, StrPath
-from ragkit.collection.models import agreed_settings, fingerprint_of, make_embedder
+from ragkit.collection.models import (
+    agreed_settings,
+    fingerprint_of,
+    make_embedder,
+    screen_of,
+)
 from ragkit.config import Settings, key_for, load_settings
 from ragkit.storage.store import Store
 
@@ -63,6 +68,7 @@ def open_collection(
     )
     if api_key is None and base_url is not None:
         given = given.with_key(key_for(given.base_url))
+    screen_of(given)
     exists = Store.exists(directory)
     if not exists and create and not read_only:
         # What cannot work must fail before a directory is made for it.

@@ -13,6 +13,7 @@ import msgspec
 
 from ragkit.errors import CollectionDamaged
 from ragkit.records import Block, Document, Image, JsonValue, Metadata, Passage, Section
+from ragkit.screening.findings import Finding
 from ragkit.storage.seam import StoredPassage
 from ragkit.storage.thumbnails import Thumbnails
 
@@ -28,6 +29,8 @@ __all__ = [
     "image_value",
     "links_from_value",
     "links_value",
+    "masks_from_value",
+    "masks_value",
     "metadata_of",
     "pack_text",
     "parsed",
@@ -304,6 +307,21 @@ def parsed(text: object, kind: type[T]) -> T:
         return msgspec.json.decode(text, type=kind)  # type: ignore[call-overload,no-any-return]
     except (msgspec.MsgspecError, RecursionError, TypeError) as error:
         raise CollectionDamaged(f"a row holds no {kind} ({error}){_REMEDY}") from error
+
+
+def masks_value(masks: Sequence[Finding]) -> str | None:
+    """What was masked of an embedded text as JSON; None where nothing was."""
+    return _json([[one.start, one.end, one.kind] for one in masks]) if masks else None
+
+
+def masks_from_value(value: object) -> list[Finding]:
+    """The inverse of ``masks_value``.
+
+    Raises:
+        CollectionDamaged: It is no JSON of that kind.
+    """
+    listed = parsed(value, list[tuple[int, int, str]]) if value is not None else []
+    return [Finding(start=start, end=end, kind=kind) for start, end, kind in listed]
 
 
 def metadata_of(text: object) -> Metadata:

@@ -205,12 +205,19 @@ def m005_expenses(database: sqlite3.Connection) -> None:
     )
 
 
+def m006_masks(database: sqlite3.Connection) -> None:
+    """What of an embedded text was masked before it left, so that its key can be made again."""
+    # JSON list of [start, end, kind]; null for most.
+    database.execute("ALTER TABLE vectors ADD COLUMN masks TEXT")
+
+
 _MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_initial,
     m002_ledger_of_documents,
     m003_matrices,
     m004_pictures,
     m005_expenses,
+    m006_masks,
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
 

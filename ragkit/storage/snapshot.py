@@ -15,6 +15,7 @@ import numpy as np
 from ragkit.errors import AmbiguousSource, CollectionDamaged, InvalidArgument, SourceNotFound
 from ragkit.records import Document
 from ragkit.reports import DocumentSpending, ModelSpending
+from ragkit.screening.findings import Finding
 from ragkit.storage.database import Origin
 from ragkit.storage.expenses import expenses_by_model
 from ragkit.storage.ledger import Rate, rate_of, spending_by_document, spending_by_model
@@ -26,6 +27,7 @@ from ragkit.storage.rows import (
     document_from_row,
     image_from_value,
     links_from_value,
+    masks_from_value,
     metadata_of,
     parsed,
     passage_columns,
@@ -313,6 +315,22 @@ class Snapshot:
             query = f"SELECT key FROM vectors WHERE key IN ({','.join('?' * len(some))})"  # noqa: S608
             wanted.difference_update(row[0] for row in self._connection.execute(query, some))
         return wanted
+
+    def masks(self, keys: Iterable[bytes]) -> dict[bytes, list[Finding]]:
+        """What of an embedded text was masked before it was sent; only keys where anything was.
+
+        ``masked(embedded_text(…), masks[key])`` is then the text that the key is the digest of.
+        """
+        # Schemas before the sixth masked nothing.
+        listed = list(set(keys)) if self._schema >= 6 else []
+        found: dict[bytes, list[Finding]] = {}
+        for start in range(0, len(listed), _VARIABLES):
+            some = listed[start : start + _VARIABLES]
+            query = f"""SELECT key, masks FROM vectors
+                WHERE masks IS NOT NULL AND key IN ({",".join("?" * len(some))})"""  # noqa: S608
+            rows = self._connection.execute(query, some)
+            found.update((key, masks_from_value(value)) for key, value in rows)
+        return found
 
     def spent(self) -> list[tuple[str, int, int, str]]:
         """(model, tokens, requests, cost_usd) of each run of the ledger."""

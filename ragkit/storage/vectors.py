@@ -6,18 +6,22 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from ragkit.errors import FingerprintMismatch
+from ragkit.screening.findings import Finding
 from ragkit.storage.database import atomic
 from ragkit.storage.ledger import LedgerWriter, Share
 from ragkit.storage.matrix import FIRST_MATRIX, MatrixWriter
+from ragkit.storage.rows import masks_value
 
 __all__ = ["VectorWriter"]
 
 _VARIABLES = 500
+_NO_MASKS: Mapping[bytes, Sequence[Finding]] = MappingProxyType({})
 
 
 class VectorWriter:
@@ -96,6 +100,7 @@ class VectorWriter:
         refused: Mapping[bytes, str],
         spent: tuple[str, int, int, Decimal],
         shares: Sequence[Share] = (),
+        masks: Mapping[bytes, Sequence[Finding]] = _NO_MASKS,
         are_pictures: bool = False,
     ) -> dict[bytes, int]:
         """Store one answered batch durably, with what it cost, before anything else happens.
@@ -106,6 +111,7 @@ class VectorWriter:
             refused: Reason for each text that the model will never take.
             spent: (model, tokens, requests, cost_usd) for the ledger.
             shares: Of the documents that the texts belong to.
+            masks: What of the embedded text was masked before it was sent, by key.
             are_pictures: Whether all of them are of pictures, which are priced in another way.
 
         Returns:
@@ -121,9 +127,9 @@ class VectorWriter:
         self._connection.execute("PRAGMA synchronous = FULL")
         with atomic(self._connection):
             self._connection.executemany(
-                "INSERT INTO vectors (key, matrix, slot, checksum) VALUES (?, ?, ?, ?)",
+                "INSERT INTO vectors (key, matrix, slot, checksum, masks) VALUES (?, ?, ?, ?, ?)",
                 [
-                    (key, self.matrix, slot, crc)
+                    (key, self.matrix, slot, crc, masks_value(masks.get(key, ())))
                     for key, (slot, crc) in zip(keys, written, strict=True)
                 ],
             )

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
-from ragkit.chunking.recipe import embedded_text
 from ragkit.reading.pool import WorkerFailure
 from ragkit.reports import Change, SyncPlan
 from ragkit.storage.snapshot import Snapshot
 from ragkit.sync.arrivals import requests
 from ragkit.sync.counting import TokenEstimate, token_estimate
 from ragkit.sync.difference import Difference, ToRead
+from ragkit.sync.outgoing import Outgoing
 from ragkit.sync.pricing import Pricing
 from ragkit.sync.synchronise import Options, Synchroniser
 from ragkit.sync.worker import CutReply, cut_passages
@@ -23,6 +23,9 @@ __all__ = ["estimate"]
 
 @dataclass(slots=True, kw_only=True)
 class _Count:
+    key: Callable[[str], bytes]
+    tell: TokenEstimate
+    outgoing: Outgoing
     passages: int = 0
     tokens_by_key: dict[bytes, int] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
@@ -46,12 +49,12 @@ def estimate(
         _, difference = synchroniser.compare(snapshot, paths, options)
         mark = synchroniser.embedder.fingerprint
         tell = token_estimate(mark, snapshot.rate(mark.model).billed_per_counted)
-    count = _Count()
+    count = _Count(key=mark.key, tell=tell, outgoing=Outgoing(synchroniser.screen))
     if difference.reads:
         with synchroniser.pool() as pool:
             replies = pool.run(requests(difference.reads, synchroniser.max_file_bytes))
             for change, (_, reply) in zip(difference.reads, replies, strict=True):
-                _add(count, change, reply, mark.key, tell)
+                _add(count, change, reply)
     with synchroniser.store.snapshot() as snapshot:
         unknown = snapshot.unknown_keys(count.tokens_by_key)
         pricing = price(snapshot) if unknown else Pricing(usd_per_token=Decimal(0))
@@ -77,13 +80,7 @@ def estimate(
     )
 
 
-def _add(
-    count: _Count,
-    change: ToRead,
-    reply: CutReply | WorkerFailure,
-    key: Callable[[str], bytes],
-    tell: TokenEstimate,
-) -> None:
+def _add(count: _Count, change: ToRead, reply: CutReply | WorkerFailure) -> None:
     source = change.file.source
     if isinstance(reply, WorkerFailure):
         count.problems.append(("failed", source, reply.reason))
@@ -97,10 +94,11 @@ def _add(
             count.changes.append(Change(kind="removed", root=change.root, source=source))
         return
     count.changes.append(Change(kind=change.kind, root=change.root, source=source))
-    for passage in cut_passages(read.document, reply.cuts):
-        text = embedded_text(read.document.title, passage)
-        count.passages += 1
-        count.tokens_by_key.setdefault(key(text), tell.count(text))
+    outgoing = count.outgoing.of(read.document, cut_passages(read.document, reply.cuts))
+    count.problems += [("warning", source, remark) for remark in outgoing.remarks]
+    count.passages += len(outgoing.texts)
+    for sent in outgoing.texts:
+        count.tokens_by_key.setdefault(count.key(sent.text), count.tell.count(sent.text))
 
 
 def _without_reading(difference: Difference) -> list[Change]:

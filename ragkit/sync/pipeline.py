@@ -13,16 +13,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from ragkit.chunking.recipe import embedded_text
 from ragkit.embedding.seam import EmbeddedBatch, Embedder
 from ragkit.reading.registry import reading_version
 from ragkit.records import Passage
+from ragkit.screening.screen import Screen
 from ragkit.storage.ledger import Share
 from ragkit.storage.rows import Problem, Root
 from ragkit.storage.writer import Writer
 from ragkit.sync.arrivals import Arrival, CutDocument
 from ragkit.sync.counting import PrefixedCounts
 from ragkit.sync.difference import ToRead
+from ragkit.sync.outgoing import Outgoing, SentText
 from ragkit.sync.progress import Progress, ProgressListener
 
 __all__ = ["Outcome", "Pipeline"]
@@ -50,7 +51,7 @@ class _Sent:
     """A text on its way, and the document that it is embedded for."""
 
     key: bytes
-    text: str
+    sent: SentText
     passage: Passage
     root: str
     source: str
@@ -62,6 +63,7 @@ class _Pending:
 
     change: ToRead
     cut: CutDocument
+    texts: Sequence[SentText]
     keys: list[bytes]
     names: list[bytes]
     slots: dict[bytes, int | None] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class Pipeline:
         embedder: Its fingerprint names the vectors.
         listener: Told after each batch and document; None when nobody looks.
         stop: Once set, nothing new is begun, and what is in flight is still kept.
+        screen: What is masked before a text leaves; None for a model that runs here.
         name: How the document that is replaced names an embedded text: an equal name keeps the
             passage's id. None where it has vectors of the same fingerprint, so that the keys do.
     """
@@ -93,6 +96,7 @@ class Pipeline:
         embedder: Embedder,
         listener: ProgressListener | None,
         stop: threading.Event,
+        screen: Screen | None,
         name: Callable[[str], bytes] | None = None,
     ) -> None:
         self._writer = writer
@@ -101,6 +105,7 @@ class Pipeline:
         self._listener = listener
         self._stop = stop
         self._name = name
+        self._outgoing = Outgoing(screen)
         self.outcome = Outcome()
         self._in_flight: dict[int, _Sent] = {}
         self._counts = PrefixedCounts(embedder.fingerprint.document_prompt)
@@ -135,7 +140,7 @@ class Pipeline:
             for item in self._claim(pending):
                 self._in_flight[sent] = item
                 sent += 1
-                yield item.text
+                yield item.sent.text
                 if self._stop.is_set():
                     return
 
@@ -148,22 +153,27 @@ class Pipeline:
                 self.outcome.removed += 1
             self._advance(change.file.size)
             return None
-        texts = [embedded_text(cut.document.title, passage) for passage in cut.passages]
+        outgoing = self._outgoing.of(cut.document, cut.passages)
+        for remark in outgoing.remarks:
+            self._report(change, cut, "warning", remark)
+        texts = [one.text for one in outgoing.texts]
         keys = [self._embedder.fingerprint.key(text) for text in texts]
         names = keys if self._name is None else [self._name(text) for text in texts]
-        return _Pending(change=change, cut=cut, keys=keys, names=names)
+        return _Pending(change=change, cut=cut, texts=outgoing.texts, keys=keys, names=names)
 
     def _claim(self, pending: _Pending) -> Iterator[_Sent]:
         """The texts of a document that nobody has a vector for, each of them once."""
         pending.slots = self._writer.vectors.known(pending.keys)
         pending.missing = set(pending.keys) - pending.slots.keys()
         new = []
-        for passage, key in zip(pending.cut.passages, pending.keys, strict=True):
+        for passage, sent, key in zip(
+            pending.cut.passages, pending.texts, pending.keys, strict=True
+        ):
             if key in pending.missing and key not in self._waiting:
                 new.append(
                     _Sent(
                         key=key,
-                        text=embedded_text(pending.cut.document.title, passage),
+                        sent=sent,
                         passage=passage,
                         root=pending.change.root,
                         source=pending.cut.document.source,
@@ -197,6 +207,7 @@ class Pipeline:
                 batch.cost_usd,
             ),
             shares=self._shares(sent, remote=batch.requests > 0),
+            masks={item.key: item.sent.masks for item in sent if item.sent.masks},
         )
         self.outcome.embedded += len(keys)
         self.outcome.tokens += batch.tokens
@@ -221,7 +232,7 @@ class Pipeline:
         for item in sent:
             place = (item.root, item.source)
             texts[place] += 1
-            counted[place] += self._counts.count(item.text, item.passage) if remote else 0
+            counted[place] += self._counts.count(item.sent.text, item.passage) if remote else 0
         return [
             Share(root=root, source=source, texts=number, counted=counted[root, source])
             for (root, source), number in texts.items()
@@ -262,18 +273,22 @@ class Pipeline:
         for reason, at in lines.items():
             count = "1 passage has" if len(at) == 1 else f"{len(at)} passages have"
             where = f"at line {at[0]}" if len(at) == 1 else f"the first at line {at[0]}"
-            self.outcome.problems.append(
-                Problem(
-                    root=pending.change.root,
-                    source=pending.cut.document.source,
-                    kind=kind,
-                    reason=f"{count} {what}, {where}: {reason}",
-                    size=pending.cut.facts.size,
-                    mtime_ns=pending.cut.facts.mtime_ns,
-                    reading_version=reading_version(),
-                    of_model=True,
-                )
+            self._report(pending.change, pending.cut, kind, f"{count} {what}, {where}: {reason}")
+
+    def _report(self, change: ToRead, cut: CutDocument, kind: str, reason: str) -> None:
+        """A line that another model would not have."""
+        self.outcome.problems.append(
+            Problem(
+                root=change.root,
+                source=cut.document.source,
+                kind=kind,
+                reason=reason,
+                size=cut.facts.size,
+                mtime_ns=cut.facts.mtime_ns,
+                reading_version=reading_version(),
+                of_model=True,
             )
+        )
 
     # --- progress
 

@@ -19,6 +19,7 @@ from ragkit.reading.names import source_from_raw
 from ragkit.reading.pool import WorkerPool
 from ragkit.reading.walk import FoundFile, SkippedFile, walk
 from ragkit.reports import SyncReport
+from ragkit.screening.screen import Screen
 from ragkit.storage.rows import Problem
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
@@ -61,6 +62,7 @@ class Synchroniser:
         settings: Sizes, limits, numbers of workers.
         key: Signs the lexical index.
         identity: Settings that decide the vectors, kept with the first of them.
+        screen: What is masked before a text leaves; None where none does.
         learnt: Settings that were learnt on the way, kept with the next commit.
     """
 
@@ -69,6 +71,7 @@ class Synchroniser:
     settings: Settings
     key: bytes
     identity: Mapping[str, object]
+    screen: Screen | None
     learnt: Callable[[], Mapping[str, object]] = dict
 
     # --- what would be done
@@ -238,6 +241,7 @@ class _Run:
             embedder=synchroniser.embedder,
             listener=listener,
             stop=stop,
+            screen=synchroniser.screen,
         )
         error: EmbeddingError | None = None
         with synchroniser.pool() as pool:
