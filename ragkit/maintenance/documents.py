@@ -9,6 +9,8 @@ from ragkit.chunking.recipe import embedded_text
 from ragkit.errors import CollectionDamaged
 from ragkit.maintenance.findings import Finding
 from ragkit.records import Passage
+from ragkit.screening.findings import Finding as Masked
+from ragkit.screening.findings import masked
 from ragkit.storage.audit import AuditedDocument, AuditedPassage
 from ragkit.storage.rows import parsed
 
@@ -100,9 +102,19 @@ def _check_rows(document: AuditedDocument) -> Iterator[Finding]:
 
 
 def text_key(
-    document: AuditedDocument, passage: AuditedPassage, key: Callable[[str], bytes]
+    document: AuditedDocument,
+    passage: AuditedPassage,
+    key: Callable[[str], bytes],
+    masks: Sequence[Masked] = (),
 ) -> bytes:
-    """The key of the text that is embedded for a passage; empty where its row has no sense."""
+    """The key of the text that is embedded for a passage; empty where its row has no sense.
+
+    Args:
+        document: The document.
+        passage: Of it.
+        key: Makes keys.
+        masks: What of the text was masked before it was sent to a remote model.
+    """
     try:
         headings = parsed(passage.headings, tuple[str, ...])
     except CollectionDamaged:
@@ -114,7 +126,7 @@ def text_key(
         text=passage.text,
         headings=headings,
     )
-    return key(embedded_text(document.title, plain))
+    return key(masked(embedded_text(document.title, plain), masks))
 
 
 def _named(document: AuditedDocument, index: int) -> str:

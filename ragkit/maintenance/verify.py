@@ -130,4 +130,15 @@ def _key_of(audit: Audit) -> Callable[[AuditedDocument, AuditedPassage], bytes] 
     if not fingerprint:
         return None
     key = Fingerprint.from_json(fingerprint).key
-    return lambda document, passage: text_key(document, passage, key)
+
+    def key_of(document: AuditedDocument, passage: AuditedPassage) -> bytes:
+        plain = text_key(document, passage, key)
+        if plain == passage.key:
+            return plain
+        try:
+            masks = audit.snapshot.masks([passage.key]).get(passage.key, ())
+        except CollectionDamaged:
+            return b""
+        return text_key(document, passage, key, masks)
+
+    return key_of

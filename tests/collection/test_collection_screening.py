@@ -119,7 +119,9 @@ def test_every_key_is_the_digest_of_exactly_what_was_sent(
             text = masked(embedded_text(one.title, one.passage), masks.get(one.text_key, ()))
             assert key(text) == one.text_key
             assert text in embedding_server.ledger.answered
-    assert 3 <= len(masks) < len(stored)
+        assert 3 <= len(masks) < len(stored)
+    with open_remote(tmp_path / "kb", embedding_server) as collection:
+        assert collection.verify().ok
 
 
 def test_nothing_is_bought_twice_for_masks(
