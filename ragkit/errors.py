@@ -13,6 +13,7 @@ RagkitError
 │   ├── SchemaTooNew               written by a newer ragkit
 │   ├── FingerprintMismatch        vectors of another model or recipe
 │   ├── GenerationGone             a reader of what was purged or reclaimed meanwhile
+│   ├── NothingStaged              no migration holds a generation ready
 │   ├── RootVanished               an indexed folder is gone: nothing is removed unasked
 │   ├── SourceNotFound             no such document in the collection
 │   └── AmbiguousSource            several roots hold it
@@ -60,6 +61,7 @@ __all__ = [
     "MissingKey",
     "ModelUnavailable",
     "NotACollection",
+    "NothingStaged",
     "OutOfCredit",
     "PathNotFound",
     "RagkitError",
@@ -123,6 +125,10 @@ class FingerprintMismatch(CollectionError):
 
 class GenerationGone(CollectionError):
     """The generation that a reader holds was purged or reclaimed: search again for the newest."""
+
+
+class NothingStaged(CollectionError):
+    """No migration holds a generation ready to be compared or switched to."""
 
 
 class RootVanished(CollectionError):

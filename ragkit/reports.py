@@ -193,6 +193,7 @@ class CollectionStatus:
         failed: (source, reason) of files that are not in it, or not whole.
         skipped: (source, reason) of files that are not to be in it.
         spent: By model and use, with what the cache saved.
+        staged: Model of the generation that a migration holds ready; None without one.
     """
 
     collection: str
@@ -209,6 +210,7 @@ class CollectionStatus:
     failed: tuple[tuple[str, str], ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     spent: tuple[ModelSpending, ...] = ()
+    staged: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

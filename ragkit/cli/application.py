@@ -27,6 +27,7 @@ _COMMANDS = (
     "eval",
     "status",
     "verify",
+    "migrate",
     "models",
     "doctor",
     "read",

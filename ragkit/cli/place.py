@@ -8,7 +8,7 @@ from pathlib import Path
 from ragkit.config import load_settings
 from ragkit.errors import CollectionNotFound, InvalidArgument
 
-__all__ = ["DEFAULT_NAME", "collection_directory", "read_query"]
+__all__ = ["DEFAULT_NAME", "collection_directory", "read_query", "seen_from_here"]
 
 DEFAULT_NAME = ".ragkit"
 
@@ -38,6 +38,12 @@ def collection_directory(given: str | None, *, create: bool = False) -> Path:
         f"there is no {DEFAULT_NAME} in {here} or above it: make one with `ragkit index FOLDER`, or"
         " name a collection with -c"
     )
+
+
+def seen_from_here(path: Path) -> str:
+    """A path as short as it can be said from the working directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def read_query(argument: str) -> str:

@@ -26,17 +26,21 @@ _REASONS = 8
 _LABEL_WIDTH = 11
 
 
-def report_text(report: SyncReport, where: str, *, looks: Looks, verbose: bool) -> str:
-    """The report of a sync.
+def report_text(
+    report: SyncReport, where: str, *, looks: Looks, verbose: bool, verb: str = "indexed"
+) -> str:
+    """The report of a sync, or of what else is told like one.
 
     Args:
         report: What was done.
         where: Collection and model, for the first line.
         looks: What the stream can show.
         verbose: List every file that failed or was skipped.
+        verb: What was done.
     """
     changed = report.added + report.updated + report.moved + report.removed
-    what = "Stopped" if report.stopped else "Indexed" if changed else "Nothing changed"
+    done = verb.capitalize() if changed else "Nothing changed"
+    what = "Stopped" if report.stopped else done
     lines = [f"{looks.bold(what)} in {report.seconds:.1f} s: {where}", _documents(report)]
     if report.passages:
         made = f"{report.embedded:,} embedded, {report.reused:,} reused"
@@ -51,10 +55,12 @@ def report_text(report: SyncReport, where: str, *, looks: Looks, verbose: bool) 
     return "\n".join(lines + _all_problems(report, looks, verbose=verbose))
 
 
-def plan_text(plan: SyncPlan, where: str, *, looks: Looks, verbose: bool) -> str:
+def plan_text(
+    plan: SyncPlan, where: str, *, looks: Looks, verbose: bool, verb: str = "index"
+) -> str:
     """What a sync would do; arguments as for ``report_text``."""
     changed = plan.added + plan.updated + plan.moved + plan.removed
-    what = "Would index" if changed else "Nothing would change"
+    what = f"Would {verb}" if changed else "Nothing would change"
     lines = [f"{looks.bold(what)}: {where}", _documents(plan)]
     if changed:
         lines.append(_row("passages", f"{plan.passages:,} ({plan.to_embed:,} to embed)"))

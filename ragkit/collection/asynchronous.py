@@ -165,6 +165,73 @@ class AsyncCollection:
             stop,
         )
 
+    async def plan_migration(
+        self,
+        *,
+        model: str | None = None,
+        base_url: str | None = None,
+        dimensions: int | None = None,
+        provider: Mapping[str, object] | None = None,
+        input_type: tuple[str, str] | None = None,
+        passage_tokens: int | None = None,
+        back: bool = False,
+    ) -> SyncPlan:
+        """As ``Collection.plan_migration``."""
+        return await asyncio.to_thread(
+            partial(
+                self.collection.plan_migration,
+                model=model,
+                base_url=base_url,
+                dimensions=dimensions,
+                provider=provider,
+                input_type=input_type,
+                passage_tokens=passage_tokens,
+                back=back,
+            )
+        )
+
+    async def migrate(
+        self,
+        *,
+        model: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        dimensions: int | None = None,
+        provider: Mapping[str, object] | None = None,
+        input_type: tuple[str, str] | None = None,
+        passage_tokens: int | None = None,
+        back: bool = False,
+        stage_only: bool = False,
+        max_cost_usd: float | Decimal | None = None,
+        wait_s: float = 0.0,
+        progress: ProgressListener | None = None,
+    ) -> SyncReport:
+        """As ``Collection.migrate``; a cancelled task stops it, and what arrived is kept."""
+        stop = threading.Event()
+        return await _stoppable(
+            partial(
+                self.collection.migrate,
+                model=model,
+                base_url=base_url,
+                api_key=api_key,
+                dimensions=dimensions,
+                provider=provider,
+                input_type=input_type,
+                passage_tokens=passage_tokens,
+                back=back,
+                stage_only=stage_only,
+                max_cost_usd=max_cost_usd,
+                wait_s=wait_s,
+                progress=progress,
+                stop=stop,
+            ),
+            stop,
+        )
+
+    async def staged(self) -> AsyncCollection:
+        """As ``Collection.staged``."""
+        return AsyncCollection(await asyncio.to_thread(self.collection.staged))
+
     async def search(
         self,
         query: str,

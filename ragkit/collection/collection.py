@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ragkit.collection.arguments import StrPath, dollars_of, options_of, paths_of
 from ragkit.collection.expenses import Expenses
 from ragkit.collection.instruments import Instruments
+from ragkit.collection.migration import Migrations
 from ragkit.collection.models import (
     check_model,
     fingerprint_of,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["Collection", "StrPath"]
 
 
-class Collection(Instruments, Upkeep):
+class Collection(Instruments, Migrations, Upkeep):
     """Made by ``ragkit.open``. Thread-safe; other processes may read and write beside it."""
 
     def __init__(
@@ -59,11 +60,13 @@ class Collection(Instruments, Upkeep):
         self._read_only = read_only
         self._is_new = is_new
         self._expenses = Expenses(store)
-        self._embedder = LateEmbedder(lambda: make_embedder(settings), self._expenses.of_query)
+        self._embedders: list[LateEmbedder] = []
+        self._embedder = self._remembered(settings)
         self._reranker = LateReranker(lambda: make_reranker(settings, self._expenses.of_rerank))
         self._pricer = Pricer(settings)
         self._generations = Generations(self._parts_of)
         self._held: list[weakref.finalize[..., Retriever]] = []
+        self._expected: dict[str, LateEmbedder] = {}
 
     @property
     def path(self) -> Path:
@@ -106,7 +109,8 @@ class Collection(Instruments, Upkeep):
             held()
         self._held = []
         self._generations.close()
-        self._embedder.close()
+        for embedder in self._embedders:
+            embedder.close()
         self._reranker.close()
         self._expenses.note()
         self._store.close()
@@ -329,6 +333,28 @@ class Collection(Instruments, Upkeep):
 
     # --- inside
 
+    def _expect(self, settings: Settings) -> None:
+        mark = fingerprint_of(settings)
+        self._expected[self.fingerprint.json] = self._embedder
+        if mark != self.fingerprint:
+            self._expected[mark.json] = self._remembered(settings)
+
+    def _adopt(self, settings: Settings) -> None:
+        mark = fingerprint_of(settings)
+        if mark == self.fingerprint:
+            # Another address of the same model: the generation is the same too.
+            self._expected[mark.json] = self._remembered(settings)
+            self._generations.close()
+        self._settings = settings
+        self._pricer = Pricer(settings)
+        self._embedder = self._expected[mark.json]
+
+    def _remembered(self, settings: Settings) -> LateEmbedder:
+        """An embedder that is closed with the collection."""
+        embedder = LateEmbedder(lambda: make_embedder(settings), self._expenses.of_query)
+        self._embedders.append(embedder)
+        return embedder
+
     def _discard_if_empty(self) -> None:
         """A sync that failed leaves no directory behind that was not there before."""
         if self._is_new and self._store.exists(self.path):
@@ -348,8 +374,12 @@ class Collection(Instruments, Upkeep):
         return replace(rerank, note=f"{rerank.note}; {said}" if rerank.note else said)
 
     def _parts_of(self, snapshot: Snapshot) -> Parts:
-        check_model(self.path, snapshot, self._settings)
-        return Parts(self._store, self._embedder, installation_key(), self._reranker)
+        # Around the switch of a migration some searches are before it and some after.
+        embedder = self._expected.get(snapshot.fingerprint or "")
+        if embedder is None:
+            check_model(self.path, snapshot, self._settings)
+            embedder = self._embedder
+        return Parts(self._store, embedder, installation_key(), self._reranker)
 
     def _synchroniser(self, embedder: Embedder) -> Synchroniser:
         from ragkit.sync.synchronise import Synchroniser  # noqa: PLC0415 - loads the readers

@@ -102,7 +102,8 @@ def agreed_settings(
         raise FingerprintMismatch(
             f"the collection at {directory} has {_spelled(own.model, has, wrong)}, not"
             f" {_spelled(given.model or own.model, named, wrong)}: its vectors cannot be mixed"
-            " with others; leave the option out, or index into another collection with -c"
+            f" with others; leave the option out, {_migrate(named, wrong)}, or index into another"
+            " collection with -c"
         )
     own_key = key_for(str(has["base_url"]) if has["base_url"] else None)
     key = given.api_key if key_is_given else own_key
@@ -173,6 +174,14 @@ def _unreadable(what: str, directory: Path) -> CollectionDamaged:
 def _spelled(model: str, values: dict[str, object], wrong: list[str]) -> str:
     rest = [f"{name} {values[name]}" for name in wrong if name != "model"]
     return ", ".join([f"model {model}", *rest])
+
+
+def _migrate(values: dict[str, object], wrong: list[str]) -> str:
+    """The way out that keeps the collection."""
+    if not {"model", "base_url", "dimensions"}.issuperset(wrong):
+        return f"embed all of it anew with Collection.migrate({', '.join(f'{w}=…' for w in wrong)})"
+    options = " ".join(f"--{name.replace('_', '-')} {values[name]}" for name in wrong)
+    return f"embed all of it anew with `ragkit migrate {options}`"
 
 
 def make_embedder(

@@ -14,6 +14,7 @@ __all__ = ["status_of"]
 def status_of(snapshot: Snapshot, store: Store, model: str) -> CollectionStatus:
     """The status at one generation."""
     spent = tuple(snapshot.spent_by_model())
+    staged = snapshot.staged
     return CollectionStatus(
         collection=str(store.directory),
         model=model,
@@ -29,6 +30,7 @@ def status_of(snapshot: Snapshot, store: Store, model: str) -> CollectionStatus:
         failed=_reasons(snapshot, "failed"),
         skipped=_reasons(snapshot, "skipped"),
         spent=spent,
+        staged=None if staged is None else str(staged.settings["model"]),
     )
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "FileFacts",
     "Problem",
     "Root",
+    "StoredDocument",
     "checksum",
     "document_from_row",
     "document_values",
@@ -103,6 +104,23 @@ class FileFacts:
     chunker_version: int
     language: str | None = None
     links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDocument:
+    """A living document with all that is kept of it, to be cut and embedded again.
+
+    Attributes:
+        id: Key in the database.
+        facts: Of its file.
+        document: As its reader made it.
+        whole: Whether all is there that it was cut by; an earlier schema kept less.
+    """
+
+    id: int
+    facts: FileFacts
+    document: Document
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

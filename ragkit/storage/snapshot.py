@@ -22,8 +22,10 @@ from ragkit.storage.ledger import Rate, rate_of, spending_by_document, spending_
 from ragkit.storage.matrix import FIRST_MATRIX
 from ragkit.storage.rows import (
     DocumentState,
+    FileFacts,
     Problem,
     Root,
+    StoredDocument,
     document_from_row,
     image_from_value,
     links_from_value,
@@ -37,6 +39,7 @@ from ragkit.storage.rows import (
 )
 from ragkit.storage.schema import schema_version
 from ragkit.storage.seam import IdArray, StoredPassage
+from ragkit.storage.staging import STAGED_SETTING, Staged
 from ragkit.storage.thumbnails import Thumbnails
 
 __all__ = ["Snapshot"]
@@ -60,7 +63,7 @@ class Snapshot:
         self,
         connection: sqlite3.Connection,
         *,
-        generation: int | None = None,
+        coming: bool = False,
         origin: Origin = (),
         thumbnails: Thumbnails | None = None,
     ) -> None:
@@ -71,8 +74,13 @@ class Snapshot:
         self.origin = origin
         settings = connection.execute("SELECT key, value FROM settings")
         self._settings = {str(key): parsed(value, object) for key, value in settings}
-        stored = self.setting("generation", 0)
-        self.generation: int = stored if generation is None else generation
+        self.generation: int = self.setting("generation", 0)
+        self._stands: Staged | None = None
+        if coming:
+            self.generation += 1
+            self._stands = self.staged
+        if self._stands is not None:
+            self._settings.update(self._stands.settings)
 
     def setting(self, key: str, default: _T) -> _T:
         """A setting of the collection, or the default.
@@ -87,6 +95,12 @@ class Snapshot:
                 " was tampered with; restore it from a copy"
             )
         return value  # type: ignore[return-value]
+
+    @property
+    def staged(self) -> Staged | None:
+        """What a migration holds ready beside this generation."""
+        value: dict[str, object] = self.setting(STAGED_SETTING, {})
+        return Staged.from_json(value) if value else None
 
     @property
     def matrix(self) -> int:
@@ -249,6 +263,37 @@ class Snapshot:
             WHERE {self._alive("documents")} ORDER BY roots.name, source"""  # noqa: S608
         return map(document_from_row, self._connection.execute(query))
 
+    def document_ids(self) -> list[tuple[int, int]]:
+        """(id, size of its file in bytes) of every living document, in the order (root, source)."""
+        query = f"""SELECT documents.id, size FROM documents JOIN roots ON roots.id = root_id
+            WHERE {self._alive("documents")} ORDER BY roots.name, source"""  # noqa: S608
+        return self._connection.execute(query).fetchall()
+
+    def stored_document(self, document_id: int) -> StoredDocument:
+        """A document with all that is kept of it."""
+        links = "links" if self._is_of(_PICTURES) else "NULL"
+        query = f"""SELECT {self._document_columns()}, raw_name, digest, size, mtime_ns,
+            reader_version, chunker_version, language, {links}
+            FROM documents JOIN roots ON roots.id = root_id WHERE documents.id = ?"""  # noqa: S608
+        row = self._connection.execute(query, (document_id,)).fetchone()
+        columns, file = row[:9], row[9:]
+        facts = FileFacts(
+            raw_name=file[0],
+            digest=file[1],
+            size=file[2],
+            mtime_ns=file[3],
+            reader_version=file[4],
+            chunker_version=file[5],
+            language=file[6],
+            links=links_from_value(file[7]),
+        )
+        return StoredDocument(
+            id=document_id,
+            facts=facts,
+            document=document_from_row(columns),
+            whole=columns[-1] is not None,
+        )
+
     def document(self, root: str, source: str) -> Document | None:
         """A living document; None when there is none of that name."""
         query = f"""SELECT {self._document_columns()}
@@ -274,7 +319,7 @@ class Snapshot:
             {of_model} FROM problems JOIN roots ON roots.id = root_id
             ORDER BY roots.name, source, kind"""  # noqa: S608
         wanted = set(kinds)
-        return [
+        found = [
             Problem(
                 root=row[0],
                 source=row[1],
@@ -286,8 +331,12 @@ class Snapshot:
                 of_model=bool(row[7]),
             )
             for row in self._connection.execute(query)
-            if row[2] in wanted
         ]
+        if self._stands is not None:
+            found = [problem for problem in found if not problem.of_model]
+            found += self._stands.problems
+            found.sort(key=lambda problem: (problem.root, problem.source, problem.kind))
+        return [problem for problem in found if problem.kind in wanted]
 
     # --- counts
 

@@ -8,7 +8,13 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ragkit.errors import CollectionDamaged, CollectionError, CollectionNotFound, NotACollection
+from ragkit.errors import (
+    CollectionDamaged,
+    CollectionError,
+    CollectionNotFound,
+    NotACollection,
+    NothingStaged,
+)
 from ragkit.storage.audit import Audit
 from ragkit.storage.database import DATABASE_NAME, Database, damage
 from ragkit.storage.expenses import Expense, add_expenses
@@ -31,14 +37,28 @@ _LARGEST_LOG = 2**30
 class Store:
     """What lasts of one collection. Opening it reads nothing but one header."""
 
-    def __init__(self, directory: Path, *, create: bool = True, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        staged: bool = False,
+    ) -> None:
         """Open the collection at *directory*, or make one.
+
+        Args:
+            directory: Where it is.
+            create: Make it if there is none.
+            read_only: Change nothing.
+            staged: Show the generation that a migration holds ready, instead of the newest.
 
         Raises:
             CollectionNotFound: There is none, and none may be made.
             NotACollection: The directory holds something else.
         """
         self.directory = directory
+        self._staged = staged
         if not self.exists(directory):
             if directory.is_file():
                 raise NotACollection(f"{directory} is a file: give the collection's directory")
@@ -71,9 +91,28 @@ class Store:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """The newest generation, unchanging for as long as the context lasts."""
+        """The newest generation, unchanging for as long as the context lasts.
+
+        Raises:
+            NothingStaged: The staged one is meant, and there is none.
+        """
         with self._database.reading() as (connection, origin):
-            yield Snapshot(connection, origin=origin, thumbnails=self.thumbnails)
+            if not self._staged:
+                yield Snapshot(connection, origin=origin, thumbnails=self.thumbnails)
+                return
+            staged = Snapshot(connection).staged
+            if staged is None:
+                raise NothingStaged(
+                    f"the collection at {self.directory} has no staged generation: `ragkit migrate"
+                    " --model M --stage` makes one, and an index of changed files drops it"
+                )
+            # A later staging may stand under the same generation.
+            yield Snapshot(
+                connection,
+                coming=True,
+                origin=(*origin, staged.number),
+                thumbnails=self.thumbnails,
+            )
 
     @contextlib.contextmanager
     def auditing(self) -> Iterator[Audit]:

@@ -52,24 +52,25 @@ class VectorWriter:
         self._width = (width and width[0]) or 0
         self.matrix = matrix
 
-    def matrix_of(self, fingerprint: str) -> int:
+    def matrix_of(self, fingerprint: str, *, deciding: bool = True) -> int:
         """The matrix of a fingerprint; a new one is noted if it has none yet.
 
-        Belongs inside the caller's transaction.
+        Belongs inside the caller's transaction. *deciding* lets it take over a matrix that never
+        got a vector: the first model may have been a mistake.
         """
-        # One that never got a vector is taken over: the first model may have been a mistake.
-        for statement in (
-            "SELECT number FROM matrices WHERE fingerprint = ? ORDER BY number DESC",
-            """UPDATE matrices SET fingerprint = ? WHERE number = (SELECT min(number) FROM matrices
-            WHERE width IS NULL AND number NOT IN (SELECT matrix FROM vectors)) RETURNING number""",
-        ):
-            found = self._connection.execute(statement, (fingerprint,)).fetchone()
-            if found is not None:
-                return int(found[0])
-        row = self._connection.execute(
-            "INSERT INTO matrices (fingerprint) VALUES (?) RETURNING number", (fingerprint,)
-        ).fetchone()
-        return int(row[0])
+        statements = ["SELECT number FROM matrices WHERE fingerprint = ? ORDER BY number DESC"]
+        if deciding:
+            statements.append(
+                """UPDATE matrices SET fingerprint = ? WHERE number = (
+                SELECT min(number) FROM matrices WHERE width IS NULL
+                AND number NOT IN (SELECT matrix FROM vectors)) RETURNING number"""
+            )
+        statements.append("INSERT INTO matrices (fingerprint) VALUES (?) RETURNING number")
+        for statement in statements:
+            found = self._connection.execute(statement, (fingerprint,)).fetchall()
+            if found:
+                return int(found[0][0])
+        raise AssertionError("an inserted row comes back")
 
     @property
     def width(self) -> int:

@@ -7,19 +7,22 @@ them visible with one update.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from ragkit.errors import CollectionError
 from ragkit.records import Document, Passage
 from ragkit.storage.database import atomic
 from ragkit.storage.expenses import Expense, add_expenses
+from ragkit.storage.leftovers import remove_dead, undo_staged
 from ragkit.storage.rows import (
     FileFacts,
     Problem,
@@ -33,6 +36,7 @@ from ragkit.storage.rows import (
     path_value,
 )
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.staging import STAGED_SETTING, Staged
 from ragkit.storage.vectors import VectorWriter
 
 __all__ = ["FileFacts", "Sealed", "Writer"]
@@ -77,7 +81,7 @@ class Writer:
 
     def snapshot(self, *, coming: bool = False) -> Snapshot:
         """The committed generation, or the staged one, through the writer's own connection."""
-        return Snapshot(self._connection, generation=self.generation + 1 if coming else None)
+        return Snapshot(self._connection, coming=coming)
 
     # --- settings and roots
 
@@ -122,7 +126,7 @@ class Writer:
         passages: Sequence[tuple[Passage, bytes, int | None]],
         *,
         replaces: int | None,
-        names: Sequence[bytes] | None = None,
+        is_recut: bool = False,
     ) -> None:
         """Stage a document that is new or changed.
 
@@ -133,11 +137,11 @@ class Writer:
             passages: (passage, key, slot) in order; slot None where the model refused the text.
             replaces: The living document that it takes the place of. Passages whose embedded text
                 is the same keep their ids.
-            names: The key of each embedded text by the fingerprint of the document that is
-                replaced; None where that is the passages' own.
+            is_recut: Whether that has the same text, and passages of the same span and headings
+                keep their ids, whatever their keys are.
         """
         with atomic(self._connection):
-            kept = self._ids_by_key(replaces)
+            kept = self._ids_by_span(replaces) if is_recut else self._ids_by_key(replaces)
             if replaces is not None:
                 self._bury(replaces)
             document_id = self._insert_document(root, document, facts)
@@ -145,7 +149,7 @@ class Writer:
             for ordinal, (passage, key, slot) in enumerate(passages):
                 columns = passage_values(passage, ordinal, key)
                 values = (document_id, *columns, slot, image_value(passage))
-                same = kept.get(key if names is None else names[ordinal])
+                same = kept.get(_span_of(columns) if is_recut else key)
                 id_ = same.popleft() if same else None
                 rows.append((*values, passage_checksum(values), id_, self.generation + 1))
             self._connection.executemany(
@@ -210,9 +214,15 @@ class Writer:
         # Words are looked up by path and cut to their stems by language, so that both count.
         places = """SELECT passages.id, root_id, source, language FROM passages
             JOIN documents ON documents.id = document_id WHERE passages."""
-        old = set(self._connection.execute(f"{places}died = ?", (born,)))
-        new = set(self._connection.execute(f"{places}born = ?", (born,)))
-        return Sealed(gone=_ids(old - new), come=_ids(new - old))
+        old, new = f"{places}died = :born", f"{places}born = :born"
+        return Sealed(gone=self._differing(old, new, born), come=self._differing(new, old, born))
+
+    def _differing(self, these: str, those: str, born: int) -> npt.NDArray[np.int64]:
+        # In SQLite, which sorts on the disk what does not fit its memory: after a change of the
+        # passages' size these are all of them.
+        query = f"SELECT DISTINCT id FROM ({these} EXCEPT {those}) ORDER BY id"  # noqa: S608
+        rows = self._connection.execute(query, {"born": born})
+        return np.fromiter((row[0] for row in rows), np.int64)
 
     def commit(
         self,
@@ -228,24 +238,77 @@ class Writer:
             problems: What is now known of files that are not in the collection, or not whole.
             roots: The roots whose problems these are all of.
         """
-        born = self.generation + 1
         by_name = {root.name: root.id for root in roots}
+        with self._last_transaction():
+            if self.snapshot().staged is not None:
+                raise CollectionError("a staged generation stands in the way of a sync: drop it")
+            self._set({**settings, **self._next_id(), "generation": self.generation + 1})
+            self._set({"coming_roots": []})
+            self._connection.executemany(
+                "DELETE FROM problems WHERE root_id = ?", [(id_,) for id_ in by_name.values()]
+            )
+            self._add_problems(by_name, problems)
+        self.generation += 1
+
+    # --- a generation beside the one that readers see
+
+    def prepare(self, fingerprint: str) -> int:
+        """Let what comes be vectors of another fingerprint; the number of their matrix."""
+        with atomic(self._connection):
+            matrix = self.vectors.matrix_of(fingerprint, deciding=False)
+        self.vectors.write_to(matrix)
+        return matrix
+
+    def hold(self, settings: Mapping[str, object], problems: Iterable[Problem]) -> None:
+        """Keep the staged generation as it is, complete, for ``switch``.
+
+        Args:
+            settings: Those that it has instead of the collection's own.
+            problems: What its model remarked.
+        """
+        number = self.next_staging
+        staged = Staged(number=number, settings=settings, problems=tuple(problems))
+        with self._last_transaction():
+            self._set({STAGED_SETTING: staged.as_json(), "stagings": number, **self._next_id()})
+
+    @property
+    def next_staging(self) -> int:
+        """The number that the next generation to be held will have."""
+        return self.snapshot().setting("stagings", 0) + 1
+
+    def switch(self) -> None:
+        """Make the generation that is held the one that readers see."""
+        with self._last_transaction():
+            snapshot = self.snapshot()
+            staged = snapshot.staged
+            if staged is None:
+                raise CollectionError("there is no staged generation to switch to: migrate first")
+            self._set({**staged.settings, "generation": self.generation + 1, STAGED_SETTING: {}})
+            self._connection.execute("DELETE FROM problems WHERE of_model")
+            by_name = {root.name: root.id for root in snapshot.roots()}
+            self._add_problems(by_name, staged.problems)
+        self.generation += 1
+
+    def drop_staged(self) -> Staged | None:
+        """Take back the generation that is held, if one is; its vectors stay."""
+        staged = self.snapshot().staged
+        if staged is not None:
+            self._undo(self.generation)
+        return staged
+
+    @contextlib.contextmanager
+    def _last_transaction(self) -> Iterator[None]:
+        """One that is on the disk when it is over, with all before it."""
         self._connection.execute("PRAGMA synchronous = FULL")
         with atomic(self._connection):
-            next_id = self._connection.execute(
-                "SELECT coalesce(max(id), 0) + 1 FROM passages"
-            ).fetchone()[0]
-            before = self.snapshot().setting("next_passage_id", 1)
-            ids = {"next_passage_id": max(next_id, before)}
-            self._set({**settings, **ids, "generation": born, "coming_roots": []})
-            self._replace_problems(by_name, problems)
+            yield
         self._connection.execute("PRAGMA synchronous = NORMAL")
-        self.generation = born
 
-    def _replace_problems(self, roots: Mapping[str, int], problems: Iterable[Problem]) -> None:
-        self._connection.executemany(
-            "DELETE FROM problems WHERE root_id = ?", [(id_,) for id_ in roots.values()]
-        )
+    def _next_id(self) -> dict[str, int]:
+        row = self._connection.execute("SELECT coalesce(max(id), 0) + 1 FROM passages").fetchone()
+        return {"next_passage_id": max(row[0], self.snapshot().setting("next_passage_id", 1))}
+
+    def _add_problems(self, roots: Mapping[str, int], problems: Iterable[Problem]) -> None:
         self._connection.executemany(
             "INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -297,12 +360,17 @@ class Writer:
         id_: int = row[0]
         return id_
 
-    def _ids_by_key(self, document_id: int | None) -> dict[bytes, deque[int]]:
-        kept: defaultdict[bytes, deque[int]] = defaultdict(deque)
+    def _ids_by_key(self, document_id: int | None) -> Mapping[object, deque[int]]:
+        kept: defaultdict[object, deque[int]] = defaultdict(deque)
         query = "SELECT key, id FROM passages WHERE document_id = ? ORDER BY ordinal"
         for key, id_ in self._connection.execute(query, (document_id,)):
             kept[key].append(id_)
         return kept
+
+    def _ids_by_span(self, document_id: int | None) -> Mapping[object, deque[int]]:
+        query = """SELECT start, "end", headings, id FROM passages WHERE document_id = ?"""
+        rows = self._connection.execute(query, (document_id,))
+        return {tuple(row[:3]): deque([row[3]]) for row in rows}
 
     def _bury(self, document_id: int) -> None:
         died = self.generation + 1
@@ -313,31 +381,23 @@ class Writer:
             )
 
     def _clear_leftovers(self) -> None:
-        """Undo what an interrupted sync staged, and drop the rows that no generation shows.
-
-        Readers are inside a read transaction and go on seeing what they see.
-        """
-        generation = self.snapshot().generation
+        snapshot = self.snapshot()
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        if snapshot.staged is None:
+            self._undo(snapshot.generation)
+        remove_dead(self._connection, snapshot.generation)
+
+    def _undo(self, generation: int) -> None:
         with atomic(self._connection):
-            # A staged passage always belongs to a staged document, so that no scan is needed.
-            staged = "SELECT id FROM documents WHERE born > ?"
-            for statement in (
-                f"DELETE FROM passages WHERE document_id IN ({staged})",  # noqa: S608
-                "DELETE FROM documents WHERE born > ?",
-                "UPDATE passages SET died = NULL WHERE died > ?",
-                "UPDATE documents SET died = NULL WHERE died > ?",
-                "DELETE FROM passages WHERE died <= ?",
-                "DELETE FROM documents WHERE died <= ?",
-            ):
-                self._connection.execute(statement, (generation,))
+            undo_staged(self._connection, generation)
             for name in self._coming_roots():
                 self._connection.execute("DELETE FROM roots WHERE name = ?", (name,))
-            self._set({"coming_roots": []})
+            self._set({"coming_roots": [], STAGED_SETTING: {}})
 
     def _coming_roots(self) -> frozenset[str]:
         return frozenset(self.snapshot().setting("coming_roots", list[str]()))
 
 
-def _ids(places: Iterable[tuple[int, int, str, str | None]]) -> npt.NDArray[np.int64]:
-    return np.unique(np.array([place[0] for place in places], np.int64))
+def _span_of(columns: Sequence[object]) -> tuple[object, ...]:
+    """Start, end and headings, out of ``passage_values``."""
+    return (columns[1], columns[2], columns[4])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ragkit.indexing.analysis import detect_language
 from ragkit.reading.messages import ReadReply, ReadRequest
@@ -30,16 +30,20 @@ class CutDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """What became of one change.
+    """What became of one document that is new or changed.
 
     Attributes:
-        change: The file, and the document that it takes the place of.
+        root: Name of its root.
+        size: Of its file, for the progress.
+        replaces: The living document that it takes the place of.
         cut: None where there is no document to be had.
         problems: Remarks of its reader, or why there is none.
         is_gone: Whether what was indexed of the file before has lost its content.
     """
 
-    change: ToRead
+    root: str
+    size: int
+    replaces: int | None = None
     cut: CutDocument | None = None
     problems: tuple[Problem, ...] = ()
     is_gone: bool = False
@@ -73,15 +77,20 @@ def requests(changes: Iterable[ToRead], max_bytes: int) -> Iterator[ReadRequest]
 
 
 def _arrival(change: ToRead, reply: CutReply | WorkerFailure, chunker_version: int) -> Arrival:
+    arrival = Arrival(
+        root=change.root,
+        size=change.file.size,
+        replaces=None if change.state is None else change.state.id,
+    )
     if isinstance(reply, WorkerFailure):
-        return Arrival(change=change, problems=(_problem(change, "failed", reply.reason, None),))
+        return replace(arrival, problems=(_problem(change, "failed", reply.reason, None),))
     read = reply.read
     warnings = tuple(_problem(change, "warning", warning, read) for warning in read.warnings)
     if read.document is None or not reply.cuts:
         kind = "failed" if read.failed is not None else "skipped"
         reason = read.failed or read.skipped or "no text"
-        return Arrival(
-            change=change,
+        return replace(
+            arrival,
             problems=(*warnings, _problem(change, kind, reason, read)),
             # Where it could not even be opened nothing is known of the content, and the version
             # that is indexed stays.
@@ -98,7 +107,7 @@ def _arrival(change: ToRead, reply: CutReply | WorkerFailure, chunker_version: i
     )
     passages = cut_passages(read.document, reply.cuts)
     cut = CutDocument(document=read.document, passages=passages, facts=facts)
-    return Arrival(change=change, cut=cut, problems=warnings)
+    return replace(arrival, cut=cut, problems=warnings)
 
 
 def _problem(change: ToRead, kind: str, reason: str, read: ReadReply | None) -> Problem:

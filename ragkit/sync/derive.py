@@ -54,14 +54,24 @@ def words_are_usable(store: Store, snapshot: Snapshot, key: bytes) -> bool:
     return True
 
 
-def derive_words(store: Store, writer: Writer, sealed: Sealed, key: bytes) -> str:
+def derive_words(
+    store: Store, writer: Writer, sealed: Sealed, key: bytes, *, staging: int | None = None
+) -> str:
     """Make the lexical index of the coming generation beside the one that readers use.
+
+    Args:
+        store: The collection.
+        writer: Has it staged and sealed.
+        sealed: What changed.
+        key: Signs the index.
+        staging: Number of a generation that will be held: readers may come for it until it is
+            dropped, so that no other may have its name.
 
     Returns:
         Its name, to be committed together with the generation.
     """
     coming = writer.snapshot(coming=True)
-    name = _NAME.format(coming.generation)
+    name = _NAME.format(coming.generation if staging is None else f"{coming.generation}-{staging}")
     directory = store.derived / name
     if store.derived.is_symlink():
         remove_tree(store.derived)

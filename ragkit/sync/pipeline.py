@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -22,7 +22,6 @@ from ragkit.storage.rows import Problem, Root
 from ragkit.storage.writer import Writer
 from ragkit.sync.arrivals import Arrival, CutDocument
 from ragkit.sync.counting import PrefixedCounts
-from ragkit.sync.difference import ToRead
 from ragkit.sync.outgoing import Outgoing, SentText
 from ragkit.sync.progress import Progress, ProgressListener
 
@@ -61,11 +60,10 @@ class _Sent:
 class _Pending:
     """A document that waits for its last vectors."""
 
-    change: ToRead
+    arrival: Arrival
     cut: CutDocument
     texts: Sequence[SentText]
     keys: list[bytes]
-    names: list[bytes]
     slots: dict[bytes, int | None] = field(default_factory=dict)
     missing: set[bytes] = field(default_factory=set)
     remarks: dict[bytes, str] = field(default_factory=dict)
@@ -84,8 +82,8 @@ class Pipeline:
         listener: Told after each batch and document; None when nobody looks.
         stop: Once set, nothing new is begun, and what is in flight is still kept.
         screen: What is masked before a text leaves; None for a model that runs here.
-        name: How the document that is replaced names an embedded text: an equal name keeps the
-            passage's id. None where it has vectors of the same fingerprint, so that the keys do.
+        is_recut: Whether each document has the text of the one that it takes the place of, so that
+            its spans tell which passages stay, as keys of another fingerprint do not.
     """
 
     def __init__(
@@ -97,14 +95,14 @@ class Pipeline:
         listener: ProgressListener | None,
         stop: threading.Event,
         screen: Screen | None,
-        name: Callable[[str], bytes] | None = None,
+        is_recut: bool = False,
     ) -> None:
         self._writer = writer
         self._roots = roots
         self._embedder = embedder
         self._listener = listener
         self._stop = stop
-        self._name = name
+        self._is_recut = is_recut
         self._outgoing = Outgoing(screen)
         self.outcome = Outcome()
         self._in_flight: dict[int, _Sent] = {}
@@ -146,20 +144,18 @@ class Pipeline:
 
     def _accept(self, arrival: Arrival) -> _Pending | None:
         self.outcome.problems += arrival.problems
-        change, cut = arrival.change, arrival.cut
+        cut = arrival.cut
         if cut is None:
-            if change.state is not None and arrival.is_gone:
-                self._writer.remove_document(change.state.id)
+            if arrival.replaces is not None and arrival.is_gone:
+                self._writer.remove_document(arrival.replaces)
                 self.outcome.removed += 1
-            self._advance(change.file.size)
+            self._advance(arrival.size)
             return None
         outgoing = self._outgoing.of(cut.document, cut.passages)
         for remark in outgoing.remarks:
-            self._report(change, cut, "warning", remark)
-        texts = [one.text for one in outgoing.texts]
-        keys = [self._embedder.fingerprint.key(text) for text in texts]
-        names = keys if self._name is None else [self._name(text) for text in texts]
-        return _Pending(change=change, cut=cut, texts=outgoing.texts, keys=keys, names=names)
+            self._report(arrival, cut, "warning", remark)
+        keys = [self._embedder.fingerprint.key(one.text) for one in outgoing.texts]
+        return _Pending(arrival=arrival, cut=cut, texts=outgoing.texts, keys=keys)
 
     def _claim(self, pending: _Pending) -> Iterator[_Sent]:
         """The texts of a document that nobody has a vector for, each of them once."""
@@ -175,7 +171,7 @@ class Pipeline:
                         key=key,
                         sent=sent,
                         passage=passage,
-                        root=pending.change.root,
+                        root=pending.arrival.root,
                         source=pending.cut.document.source,
                     )
                 )
@@ -239,15 +235,15 @@ class Pipeline:
         ]
 
     def _finish(self, pending: _Pending) -> None:
-        change, cut = pending.change, pending.cut
+        arrival, cut = pending.arrival, pending.cut
         slots = [pending.slots[key] for key in pending.keys]
         self._writer.add_document(
-            self._roots[change.root],
+            self._roots[arrival.root],
             cut.document,
             cut.facts,
             list(zip(cut.passages, pending.keys, slots, strict=True)),
-            replaces=None if change.state is None else change.state.id,
-            names=pending.names,
+            replaces=arrival.replaces,
+            is_recut=self._is_recut,
         )
         refused = [key for key in pending.keys if pending.slots[key] is None]
         reasons = self._writer.vectors.refusals(refused) if refused else {}
@@ -256,11 +252,11 @@ class Pipeline:
         self.outcome.passages += len(cut.passages)
         self.outcome.reused += len(cut.passages) - pending.bought
         self.outcome.reused_tokens += pending.reused_tokens
-        if change.kind == "added":
+        if arrival.replaces is None:
             self.outcome.added += 1
         else:
             self.outcome.updated += 1
-        self._advance(change.file.size - pending.bytes_told)
+        self._advance(arrival.size - pending.bytes_told)
 
     def _report_passages(
         self, pending: _Pending, kind: str, what: str, reasons: Mapping[bytes, str]
@@ -273,13 +269,13 @@ class Pipeline:
         for reason, at in lines.items():
             count = "1 passage has" if len(at) == 1 else f"{len(at)} passages have"
             where = f"at line {at[0]}" if len(at) == 1 else f"the first at line {at[0]}"
-            self._report(pending.change, pending.cut, kind, f"{count} {what}, {where}: {reason}")
+            self._report(pending.arrival, pending.cut, kind, f"{count} {what}, {where}: {reason}")
 
-    def _report(self, change: ToRead, cut: CutDocument, kind: str, reason: str) -> None:
+    def _report(self, arrival: Arrival, cut: CutDocument, kind: str, reason: str) -> None:
         """A line that another model would not have."""
         self.outcome.problems.append(
             Problem(
-                root=change.root,
+                root=arrival.root,
                 source=cut.document.source,
                 kind=kind,
                 reason=reason,
@@ -295,7 +291,7 @@ class Pipeline:
     def _advance_within(self, pending: _Pending) -> None:
         """A large document moves the bar while it waits, by the share of its passages."""
         share = 1 - len(pending.missing) / len(set(pending.keys))
-        told = int(pending.change.file.size * share)
+        told = int(pending.arrival.size * share)
         self._advance(max(0, told - pending.bytes_told))
         pending.bytes_told = max(told, pending.bytes_told)
 

@@ -13,7 +13,7 @@ from ragkit.errors import ConfigurationError, EmbeddingError
 from ragkit.models.catalogue import LOCAL_MODELS
 from ragkit.storage.snapshot import Snapshot
 
-__all__ = ["Pricer", "Pricing"]
+__all__ = ["Pricer", "Pricing", "saved_usd"]
 
 LISTING_SETTING = "listing"
 
@@ -111,6 +111,17 @@ class Pricer:
             "usd_per_token": None if price is None else f"{price:f}",
         }
         return self._fetched
+
+
+def saved_usd(snapshot: Snapshot, model: str, reused_tokens: int) -> Decimal | None:
+    """The price of cl100k tokens that were reused, as the ledger knows it of all runs so far."""
+    if not reused_tokens or model in LOCAL_MODELS:
+        return Decimal(0)
+    rate = snapshot.rate(model)
+    if rate.usd_per_token is None:
+        return None
+    # Without enough of a history our own count is the best guess at what would be billed.
+    return rate.usd_per_token * reused_tokens * (rate.billed_per_counted or 1)
 
 
 def _today() -> date:

@@ -7,14 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from pathlib import Path
 
 from ragkit.chunking import CHUNKER_VERSION
 from ragkit.config import DEFAULT_PASSAGE_TOKENS, Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import BudgetSpent, EmbeddingError, FingerprintMismatch, OutOfCredit
-from ragkit.models.catalogue import LOCAL_MODELS
 from ragkit.reading.names import source_from_raw
 from ragkit.reading.pool import WorkerPool
 from ragkit.reading.walk import FoundFile, SkippedFile, walk
@@ -28,6 +26,7 @@ from ragkit.sync.arrivals import arrivals
 from ragkit.sync.derive import derive_words, sweep_words, words_are_usable
 from ragkit.sync.difference import Difference, Move, Rules, compare
 from ragkit.sync.pipeline import Outcome, Pipeline
+from ragkit.sync.pricing import saved_usd
 from ragkit.sync.progress import ProgressListener
 from ragkit.sync.roots import Scope, scopes, stored_path
 from ragkit.sync.worker import CutReply, worker_arguments
@@ -120,7 +119,8 @@ class Synchroniser:
             raise FingerprintMismatch(
                 f"the collection at {self.store.directory} has passages of {stored} tokens, not"
                 f" {self.identity['passage_tokens']} as passage_tokens says: leave the setting out,"
-                " or index into another collection with -c"
+                " cut and embed all of it anew with `ragkit migrate --passage-tokens"
+                f" {self.identity['passage_tokens']}`, or index into another collection with -c"
             )
 
     def pool(self) -> WorkerPool[CutReply]:
@@ -217,6 +217,7 @@ class _Run:
         self._writer = writer
         self._covered = covered
         self._difference = difference
+        self._dropped = writer.drop_staged()
         if writer.snapshot().fingerprint is None:
             writer.decide(synchroniser.identity)
         self._roots = {root.name: root for root in writer.snapshot().roots()}
@@ -256,10 +257,16 @@ class _Run:
                 pipeline.run(coming, total_bytes=total_bytes)
             except EmbeddingError as raised:
                 error = raised
-        if self._is_worth_keeping(pipeline.outcome, error):
-            self._commit(pipeline.outcome)
-        report = _report(pipeline.outcome, difference, stopped=_why(stop, error))
-        return replace(report, saved_usd=self._saved_usd(pipeline.outcome)), error
+        outcome = pipeline.outcome
+        if self._is_worth_keeping(outcome, error):
+            self._commit(outcome)
+        report = _report(outcome, difference, stopped=_why(stop, error))
+        model, snapshot = synchroniser.embedder.fingerprint.model, self._writer.snapshot()
+        return replace(
+            report,
+            saved_usd=saved_usd(snapshot, model, outcome.reused_tokens),
+            warnings=(*report.warnings, *self._staging_lost()),
+        ), error
 
     def _is_worth_keeping(self, outcome: Outcome, error: EmbeddingError | None) -> bool:
         """An error that let nothing through, such as a wrong key, changes nothing.
@@ -285,18 +292,17 @@ class _Run:
         )
         self._writer.move_document(state.id, self._roots[move.root], file.source, facts)
 
-    def _saved_usd(self, outcome: Outcome) -> Decimal | None:
-        """The price of what was reused, as the ledger knows it of this run and those before."""
-        if not outcome.reused_tokens:
-            return Decimal(0)
-        model = self._synchroniser.embedder.fingerprint.model
-        if model in LOCAL_MODELS:
-            return Decimal(0)
-        rate = self._writer.snapshot().rate(model)
-        if rate.usd_per_token is None:
-            return None
-        # Without enough of a history our own count is the best guess at what would be billed.
-        return rate.usd_per_token * outcome.reused_tokens * (rate.billed_per_counted or 1)
+    def _staging_lost(self) -> list[tuple[str, str]]:
+        if self._dropped is None:
+            return []
+        model = self._dropped.settings.get("model")
+        return [
+            (
+                ".",
+                f"the generation that was staged with {model} was made from other documents and is"
+                " dropped; its vectors are kept, and `ragkit migrate` stages it again",
+            )
+        ]
 
     def _commit(self, outcome: Outcome) -> None:
         if outcome.reused:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["EvalOptions", "command", "run"]
 
 _MODES = ("hybrid", "semantic", "lexical")
+_STAGED = "staged"
 _WORSE = 1
 
 
@@ -55,8 +56,8 @@ def command() -> click.Command:
             click.Option(
                 ["--compare"],
                 metavar="OTHER",
-                help="Another collection, or another mode of this one; exit code 1 when it is"
-                " better than what is measured.",
+                help="Another collection, another mode of this one, or `staged`, which a migration"
+                " holds ready; exit code 1 when it is better than what is measured.",
             ),
             click.Option(
                 ["--make"],
@@ -78,6 +79,7 @@ def command() -> click.Command:
         examples=[
             "ragkit eval questions.jsonl",
             "ragkit eval questions.jsonl --compare lexical",
+            "ragkit eval questions.jsonl --compare staged",
             "ragkit eval questions.jsonl -c kb-new --compare kb-old --json",
             "ragkit eval drafts.jsonl --make 100",
         ],
@@ -116,6 +118,9 @@ def _other(collection: Collection, options: EvalOptions) -> Evaluation | None:
 
     if options.compare is None:
         return None
+    if options.compare == _STAGED:
+        with collection.staged() as staged:
+            return _evaluated(staged, options, options.mode)
     if options.compare in _MODES:
         return _evaluated(collection, options, cast("Mode", options.compare))
     with open_collection(options.compare, create=False) as other:

@@ -152,9 +152,10 @@ def _plan(options: IndexOptions, directory: Path) -> int:
     if options.as_json:
         write_json(_json(plan, str(directory.absolute()), collection.model))
     else:
+        from ragkit.cli.place import seen_from_here  # noqa: PLC0415
         from ragkit.cli.report import plan_text  # noqa: PLC0415
 
-        where = f"{_relative(directory.absolute())} with {collection.model}"
+        where = f"{seen_from_here(directory.absolute())} with {collection.model}"
         write_text(plan_text(plan, where, looks=out_looks(), verbose=options.verbose))
     return SOME_FAILED if plan.failed else DONE
 
@@ -175,19 +176,15 @@ def _show(options: IndexOptions, report: SyncReport, collection: Collection) -> 
     if options.as_json:
         write_json(_json(report, str(collection.path), collection.model))
     else:
+        from ragkit.cli.place import seen_from_here  # noqa: PLC0415
         from ragkit.cli.report import report_text  # noqa: PLC0415
 
-        where = f"{_relative(collection.path)} with {collection.model}"
+        where = f"{seen_from_here(collection.path)} with {collection.model}"
         write_text(report_text(report, where, looks=out_looks(), verbose=options.verbose))
     if report.stopped == "interrupted":
         write_error("interrupted; the work is kept, and the same command continues")
     elif report.stopped is not None:
         write_error(report.stopped)
-
-
-def _relative(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _json(done: SyncReport | SyncPlan, collection: str, model: str) -> dict[str, object]:

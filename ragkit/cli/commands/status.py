@@ -90,6 +90,7 @@ def status_text(status: CollectionStatus, *, looks: Looks, verbose: bool) -> str
         ("size", bytes_text(status.bytes)),
         ("generation", f"{status.generation:,}"),
         ("recall", f"{status.measured_recall:.3f} of exact search"),
+        *((("staged", inline(status.staged)),) if status.staged else ()),
         ("spent", dollars(status.spent_usd)),
         *(("", f"{inline(item.model)}: {_spent(item)}") for item in status.spent),
     ]

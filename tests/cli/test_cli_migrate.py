@@ -1,0 +1,71 @@
+"""``ragkit migrate`` as a shell sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cli_runs import Shell, remote
+from loopback import LoopbackServer
+
+
+@pytest.fixture
+def user(shell: Shell, embedding_server: LoopbackServer) -> Shell:
+    """A user with a collection by the model test/small."""
+    assert shell.run("index", "docs", *remote(embedding_server.base_url)).code == 0
+    return shell
+
+
+def test_from_plan_to_switch_and_back(user: Shell, tmp_path: Path) -> None:
+    """Plan, stage, compare, switch and go back, each in one line and with its exit code."""
+    to = ("--model", "test/fixed")
+    plan = user.run("migrate", *to, "--dry-run", "--json")
+    assert (plan.code, plan.err) == (0, "")
+    assert (plan.json["updated"], plan.json["to_embed"]) == (3, plan.json["passages"])
+    assert plan.json["cost_usd"] > 0
+    staged = user.run("migrate", *to, "--stage")
+    assert (staged.code, staged.err) == (0, "")
+    assert staged.out.startswith("Staged in ")
+    assert "test/fixed" in staged.out.splitlines()[0]
+    assert "staged      test/fixed" in user.run("status").out
+    questions = tmp_path / "q.jsonl"
+    questions.write_text('{"question": "is the soup hot?", "source": "notes/lunch.txt"}\n')
+    compared = user.run("eval", str(questions), "--compare", "staged", "--json")
+    assert (compared.code, compared.err) == (0, "")
+    assert compared.json["compared_with"]["model"] == "test/fixed"
+    assert compared.json["verdict"] == "no difference"
+    done = user.run("migrate", *to, "--json")
+    assert (done.code, done.err) == (0, "")
+    assert (done.json["model"], done.json["embedded"], done.json["staged"]) == (
+        "test/fixed",
+        0,
+        None,
+    )
+    assert user.run("status", "--json").json["model"] == "test/fixed"
+    back = user.run("migrate", "--back", "--json")
+    assert (back.code, back.json["model"], back.json["embedded"]) == (0, "test/small", 0)
+
+
+def test_without_a_target(user: Shell) -> None:
+    """A call for nothing is a matter of usage, and a way back that is none an error."""
+    done = user.run("migrate")
+    assert (done.code, done.out) == (2, "")
+    assert "there is nothing to migrate to: name a model" in done.err
+    done = user.run("migrate", "--back")
+    assert done.code == 1
+    assert "there is no way back" in done.err
+
+
+def test_a_budget_is_exit_code_4(user: Shell) -> None:
+    """A spent budget says so, keeps what arrived and leaves the collection as it is."""
+    done = user.run("migrate", "--model", "test/fixed", "--max-cost", "0")
+    assert done.code == 4
+    assert "Stopped in " in done.out
+    assert user.run("status", "--json").json["model"] == "test/small"
+
+
+def test_another_model_names_it(user: Shell) -> None:
+    """Who asks an index for another model is told the command that changes it."""
+    done = user.run("index", "docs", "--model", "test/fixed")
+    assert done.code == 1
+    assert "with `ragkit migrate --model test/fixed`" in done.err
