@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _NAME = "words-{}"
-_NAMED = re.compile(r"words-[0-9]+")
+_NAMED = re.compile(r"words-[0-9]+(-[0-9]+)?")
 _SEPARATORS = re.compile(r"[\W_]+")
 
 

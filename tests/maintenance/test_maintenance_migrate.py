@@ -101,6 +101,8 @@ def rows_of(snapshot: Snapshot, collection: ragkit.Collection) -> dict[str, list
 
 
 def assert_vectors_are_of(collection: ragkit.Collection, model: str) -> None:
+    """Every vector is its text's, by that model, and every other law holds as well."""
+    assert collection.verify().problems == ()
     with collection._store.snapshot() as snapshot:
         found = rows_of(snapshot, collection)
     assert len(found) >= 4
