@@ -500,3 +500,20 @@ def test_the_embedded_model_is_a_way_out(
         os.environ["RAGKIT_API_KEY"].encode()
         not in (collection.path / "collection.db").read_bytes()
     )
+
+
+def test_secrets_stay_at_home(tmp_path: Path, docs: Path, embedding_server: LoopbackServer) -> None:
+    """From the embedded model to a remote one, secrets are masked, told, and keep their ids."""
+    secret = "AKIA" + "QWERTYUIOPASDFGH"
+    (docs / "keys.md").write_text(f"The access key of the store is {secret}, by the way.")
+    with ragkit.open(tmp_path / "local", settings=Settings(workers=1)) as collection:
+        collection.sync(docs)
+        before = contents(collection)
+        report = collection.migrate(model=SMALL, base_url=embedding_server.base_url, api_key=KEY)
+        assert [source for source, _ in report.warnings] == ["keys.md"]
+        assert secret not in str(asked(embedding_server))
+        assert contents(collection) == before
+        assert collection.verify().problems == ()
+        collection.migrate(back=True)
+        assert collection.status().model == "local/all-minilm-l6-v2"
+        assert collection.verify().problems == ()
