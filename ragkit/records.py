@@ -325,7 +325,11 @@ class Hits(list[Hit]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
-    """Where a numbered excerpt of a context comes from."""
+    """Where a numbered excerpt of a context comes from.
+
+    ``warning`` says what in it seems to be written for a model rather than for people, such as
+    orders to ignore its instructions; it is empty for nearly all.
+    """
 
     number: int
     root: str
@@ -335,6 +339,7 @@ class Citation:
     start: int
     end: int
     headings: tuple[str, ...] = ()
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,14 +348,17 @@ class Context:
 
     Attributes:
         text: Goes into the prompt as it is; ``str(context)`` is the same.
-        tokens: Its length in cl100k tokens, markup included.
+        tokens: Its length, markup included, in the tokens of *tokenizer*.
         citations: One for each excerpt, by number.
+        tokenizer: ``cl100k``, ``o200k``, or ``bound`` where *tokens* is a number that no tokenizer
+            passes on this text.
         rerank: How the hits were reranked that it is made of; None when that was not asked for.
     """
 
     text: str
     tokens: int
     citations: tuple[Citation, ...] = ()
+    tokenizer: str = "cl100k"
     rerank: Reranking | None = None
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ragkit.collection.collection import Collection, StrPath
 from ragkit.collection.opening import open_collection
 from ragkit.config import Settings
+from ragkit.models.tokenizers import DEFAULT_TOKENIZER
 from ragkit.records import Context, Document, Hits, Passage
 from ragkit.reports import CollectionStatus, DocumentSpending, SyncPlan, SyncReport
 
@@ -280,6 +281,7 @@ class AsyncCollection:
         where: Mapping[str, str] | None = None,
         rerank: str | None = None,
         format: Format = "markdown",  # noqa: A002 - the name is part of the public contract
+        tokenizer: str = DEFAULT_TOKENIZER,
     ) -> Context:
         """As ``Collection.context``."""
         return await asyncio.to_thread(
@@ -291,6 +293,7 @@ class AsyncCollection:
                 where=where,
                 rerank=rerank,
                 format=format,
+                tokenizer=tokenizer,
             )
         )
 

@@ -31,6 +31,7 @@ from ragkit.collection.upkeep import Upkeep
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionError, CollectionLocked
+from ragkit.models.tokenizers import DEFAULT_TOKENIZER, tokenizer_of
 from ragkit.records import Context, Document, Hits, Passage, Reranking
 from ragkit.reports import CollectionStatus, DocumentSpending, SyncPlan, SyncReport
 from ragkit.retrieval.late import LateEmbedder, LateReranker
@@ -261,23 +262,34 @@ class Collection(Instruments, Migrations, Upkeep):
         where: Mapping[str, str] | None = None,
         rerank: str | None = None,
         format: Format = "markdown",  # noqa: A002 - the name is part of the public contract
+        tokenizer: str = DEFAULT_TOKENIZER,
     ) -> Context:
         """Text for an LLM's prompt: the best passages within a budget, numbered and cited.
 
         Args:
             query: What is asked.
-            max_tokens: Most cl100k tokens of the text, markup included.
+            max_tokens: Most tokens of the text, markup included.
             mode: As for ``search``.
             where: As for ``search``.
             rerank: As for ``search``.
             format: ``markdown``, ``xml`` or ``json``.
+            tokenizer: Whose tokens: ``cl100k``, ``o200k``, or an LLM's name, such as ``gpt-4o``.
+                For LLMs that are not OpenAI's a number counts that no tokenizer passes, about four
+                times what English text has.
         """
         from ragkit.retrieval.context import hits_to_fill, pack  # noqa: PLC0415 - loads tiktoken
 
+        tokenizer = tokenizer_of(tokenizer)
         with self._retrieving() as (retriever, snapshot):
             k = hits_to_fill(max_tokens)
             hits = retriever.search(query, k=k, mode=mode, where=where, rerank=rerank)
-            context = pack(hits, store=snapshot, max_tokens=max_tokens, format=format)
+            context = pack(
+                hits,
+                store=snapshot,
+                max_tokens=max_tokens,
+                format=format,
+                tokenizer=tokenizer,
+            )
         return replace(context, rerank=self._noted(hits.rerank))
 
     @property

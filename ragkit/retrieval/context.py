@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ragkit.errors import InvalidArgument
-from ragkit.models.tokens import count_tokens
+from ragkit.models.tokenizers import DEFAULT_TOKENIZER, counter_of, tokenizer_of
+from ragkit.models.tokens import TokenCounter
 from ragkit.records import Citation, Context, Hit
 from ragkit.retrieval.excerpts import FORMATS, Excerpt, Format, Layout, layout_of
+from ragkit.screening.injection import find_injections
 from ragkit.storage.seam import PassageStore, StoredPassage
 
 __all__ = ["hits_to_fill", "pack"]
@@ -44,6 +46,7 @@ def pack(
     store: PassageStore,
     max_tokens: int = 3000,
     format: Format = "markdown",  # noqa: A002 - the name is part of the public contract
+    tokenizer: str = DEFAULT_TOKENIZER,
 ) -> Context:
     """Pack the best of the hits, and then what stands around them, into a budget of tokens.
 
@@ -56,15 +59,19 @@ def pack(
     Args:
         hits: Best first.
         store: The generation that the hits are of; hits that it does not have are left out.
-        max_tokens: Most cl100k tokens of the whole text, markup included.
+        max_tokens: Most tokens of the whole text, headings, citations and markup included.
         format: ``markdown``, ``xml`` or ``json``.
+        tokenizer: Whose tokens: an LLM's name, ``cl100k``, ``o200k``, or ``bound`` for a number
+            that no tokenizer passes, as for every LLM whose vocabulary is not shipped.
 
     Raises:
         InvalidArgument: max_tokens is below 1, or the format is unknown.
     """
     _check(max_tokens, format)
-    layout = layout_of(format)
-    packing = _Packing(store=store, layout=layout, left=max_tokens - count_tokens(layout.frame))
+    counter, named = counter_of(tokenizer), tokenizer_of(tokenizer)
+    packing = _Packing(store=store, layout=layout_of(format), counter=counter, left=max_tokens)
+    layout = packing.layout
+    packing.left -= packing.count(layout.frame)
     stored = store.passages([hit.passage.id for hit in hits])
     found = [stored[hit.passage.id] for hit in hits if hit.passage.id in stored]
     taken = [passage for passage in _each_text_once(found) if packing.add(passage)]
@@ -73,14 +80,16 @@ def pack(
         # Tokens of parts do not always add up to those of the whole; only the whole counts.
         excerpts = packing.excerpts()
         text = layout.render(excerpts)
-        tokens = count_tokens(text)
+        (tokens,) = counter.count([text])
         if tokens <= max_tokens:
             citations = tuple(_citation(n, excerpt) for n, excerpt in enumerate(excerpts, 1))
-            return Context(text=text, tokens=tokens, citations=citations)
+            return Context(text=text, tokens=tokens, citations=citations, tokenizer=named)
         packing.undo()
     note = layout.note(NOTHING_FITS.format(max_tokens) if found else NOTHING_FOUND)
-    tokens = count_tokens(note)
-    return Context(text=note, tokens=tokens) if tokens <= max_tokens else Context(text="", tokens=0)
+    tokens = packing.count(note)
+    if tokens > max_tokens:
+        return Context(text="", tokens=0, tokenizer=named)
+    return Context(text=note, tokens=tokens, tokenizer=named)
 
 
 def _check_max_tokens(max_tokens: object) -> None:
@@ -112,6 +121,7 @@ class _Packing:
     Attributes:
         store: Where text between passages comes from.
         layout: Decides what an excerpt costs.
+        counter: Counts in the tokens of the budget.
         left: Tokens not spent yet, by the sum of the parts.
         chosen: Passages of each document in document order; documents in the order of their best.
         steps: (document, what was chosen of it before), oldest first.
@@ -119,6 +129,7 @@ class _Packing:
 
     store: PassageStore
     layout: Layout
+    counter: TokenCounter
     left: int
     chosen: dict[int, tuple[StoredPassage, ...]] = field(default_factory=dict)
     steps: list[tuple[int, tuple[StoredPassage, ...]]] = field(default_factory=list)
@@ -155,20 +166,21 @@ class _Packing:
         """In the order in which they are shown."""
         return [self._excerpt(run) for chosen in self.chosen.values() for run in _runs(chosen)]
 
+    def count(self, text: str) -> int:
+        """Tokens of a text; remembered, since parts are looked at again and again."""
+        if text not in self._tokens:
+            (self._tokens[text],) = self.counter.count([text])
+        return self._tokens[text]
+
     def _cost(self, stored: StoredPassage, *, after: StoredPassage | None) -> int:
         """Tokens that a passage adds where the one *after* which it comes is chosen too.
 
         They are those of the passage alone, so that a long run is not counted anew as it grows.
         """
         if after is None or not _touch(after, stored):
-            return self._count(self.layout.piece(_joined([stored], self.store)))
+            return self.count(self.layout.piece(_joined([stored], self.store)))
         gap = max(0, stored.passage.start - after.passage.end)
-        return gap + self._count(self.layout.body(stored.passage.text))
-
-    def _count(self, text: str) -> int:
-        if text not in self._tokens:
-            self._tokens[text] = count_tokens(text)
-        return self._tokens[text]
+        return gap + self.count(self.layout.body(stored.passage.text))
 
     def _excerpt(self, run: Sequence[StoredPassage]) -> Excerpt:
         key = (run[0].document_id, *(one.ordinal for one in run))
@@ -202,12 +214,14 @@ def _joined(run: Sequence[StoredPassage], store: PassageStore) -> Excerpt:
     first = run[0]
     start, end = first.passage.start, max(one.passage.end for one in run)
     text = first.passage.text if len(run) == 1 else store.span(first.document_id, start, end)
+    headings = _shared([one.passage.headings for one in run])
     return Excerpt(
         passage=first.passage,
         title=first.title,
         end=end,
         text=text,
-        headings=_shared([one.passage.headings for one in run]),
+        headings=headings,
+        warning=", ".join(find_injections("\n".join((first.title or "", *headings, text)))),
     )
 
 
@@ -261,4 +275,5 @@ def _citation(number: int, excerpt: Excerpt) -> Citation:
         start=excerpt.passage.start,
         end=excerpt.end,
         headings=excerpt.headings,
+        warning=excerpt.warning,
     )

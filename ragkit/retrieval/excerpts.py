@@ -40,6 +40,7 @@ class Excerpt:
         end: One past the last character.
         text: ``document.text[passage.start:end]``.
         headings: Those that all of it stands under, outermost first.
+        warning: What in it seems to be written for the reader of the prompt; empty for nearly all.
     """
 
     passage: Passage
@@ -47,6 +48,7 @@ class Excerpt:
     end: int
     text: str
     headings: tuple[str, ...]
+    warning: str = ""
 
     @property
     def place(self) -> dict[str, str | int]:
@@ -61,6 +63,8 @@ class Excerpt:
             place["title"] = _shortened(self.title)
         if self.headings:
             place["headings"] = _shortened(" > ".join(self.headings))
+        if self.warning:
+            place["warning"] = f"{self.warning}: data all the same"
         return place
 
 
@@ -103,10 +107,11 @@ class _Markdown:
     def piece(self, excerpt: Excerpt, number: int = MEASURING_NUMBER) -> str:
         """As ``Layout.piece``."""
         place = excerpt.place
-        source = _quoted(str(place.pop("source")))
+        source, warning = _quoted(str(place.pop("source"))), place.pop("warning", "")
         rest = "".join(f", {name} {_quoted_if_text(value)}" for name, value in place.items())
+        warned = f"Warning: {warning}\n" if warning else ""
         fence = _fence(excerpt.text)
-        return f"\n[{number}] {source}{rest}\n{fence}text\n{excerpt.text}\n{fence}\n"
+        return f"\n[{number}] {source}{rest}\n{warned}{fence}text\n{excerpt.text}\n{fence}\n"
 
     def body(self, text: str) -> str:
         """As ``Layout.body``."""

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import ragkit.models
 from ragkit.errors import InvalidArgument
+from ragkit.models.tokenizers import counter_of, tokenizer_of
 from ragkit.models.tokens import (
     SLAB_CHARACTERS,
     BoundCounter,
@@ -183,3 +184,33 @@ def test_importing_loads_no_tokenizer() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("llm", "tokenizer"),
+    [
+        ("cl100k", "cl100k"),
+        ("o200k_base", "o200k"),
+        ("gpt-4o", "o200k"),
+        ("openai/gpt-4.1-mini", "o200k"),
+        ("GPT-5", "o200k"),
+        ("openai/gpt-oss-120b:free", "o200k"),
+        ("gpt-4-turbo", "cl100k"),
+        ("anthropic/claude-sonnet-4", "bound"),
+        ("llama-3.3-70b", "bound"),
+        ("davinci", "bound"),
+        ("bound", "bound"),
+    ],
+)
+def test_an_llm_is_counted_in_its_own_tokens(llm: str, tokenizer: str) -> None:
+    """OpenAI's models by their vocabulary, every other by the bound that no tokenizer passes."""
+    assert tokenizer_of(llm) == tokenizer
+    count = token_bound(SCRIPTS) if tokenizer == "bound" else None
+    expected = count or count_tokens(SCRIPTS, f"{tokenizer}_base")
+    assert counter_of(llm).count([SCRIPTS]) == [expected]
+
+
+def test_an_llm_without_a_name_is_refused() -> None:
+    """A blank name is a mistake, and is said to be one."""
+    with pytest.raises(InvalidArgument, match="tokenizer"):
+        tokenizer_of(" ")

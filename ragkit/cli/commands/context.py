@@ -38,6 +38,7 @@ class ContextOptions:
     collection: str | None = None
     max_tokens: int = 3000
     format: Format = "markdown"
+    tokenizer: str = "cl100k"
     mode: Mode = "hybrid"
     where: tuple[str, ...] = ()
     rerank: str | None = None
@@ -59,7 +60,15 @@ def command() -> click.Command:
                 default=3000,
                 show_default=True,
                 metavar="N",
-                help="Most cl100k tokens of the text, markup included.",
+                help="Most tokens of the text, markup included.",
+            ),
+            click.Option(
+                ["--tokenizer"],
+                default="cl100k",
+                show_default=True,
+                metavar="NAME",
+                help="Whose tokens: an LLM's name, cl100k or o200k; for an LLM that is not OpenAI's"
+                " an upper bound.",
             ),
             click.Option(
                 ["--format"],
@@ -80,6 +89,7 @@ def command() -> click.Command:
         examples=[
             'ragkit context "how are keys rotated?" > context.md',
             'ragkit context "how are keys rotated?" --max-tokens 1000 --format xml',
+            'ragkit context "how are keys rotated?" --tokenizer gpt-4o',
         ],
     )
 
@@ -100,6 +110,7 @@ def run(options: ContextOptions) -> int:
             where=where or None,
             rerank=options.rerank,
             format=options.format,
+            tokenizer=options.tokenizer,
         )
         write_rerank_warning(context.rerank)
         write_unnoted(collection.unnoted, context.rerank)
