@@ -43,9 +43,10 @@ class Section:
 
     Attributes:
         start: Where the heading begins.
-        end: Where the section ends: the next heading of its rank or above, or the text's end.
+        end: Where the section ends: the next heading of its rank or above, or the text's end; in
+            code where the class or function ends.
         level: 1 for the outermost.
-        title: The heading's words, without markup.
+        title: The heading's words, without markup; in code the signature.
     """
 
     start: int

@@ -44,6 +44,7 @@ OWNERS = {
     "selectolax": "reading",
     "olefile": "reading",
     "PIL": "reading",
+    "tree_sitter": "reading",
     "click": "cli",
     "fcntl": "storage",
 }

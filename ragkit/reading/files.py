@@ -13,7 +13,7 @@ from ragkit.errors import DocumentSkipped, DocumentUnreadable, PathNotFound
 from ragkit.reading.content import RawFile
 from ragkit.reading.messages import ReadReply, ReadRequest
 from ragkit.reading.names import source_from_raw
-from ragkit.reading.registry import load_reader, media_type
+from ragkit.reading.registry import has_careful_reader, load_reader, media_type
 
 if TYPE_CHECKING:
     from ragkit.reading.content import Reading
@@ -25,6 +25,7 @@ _MIB = 1024 * 1024
 _READ_AT_ONCE_BYTES = 8 * _MIB
 # The open of a FIFO returns at once, no terminal becomes ours, no child inherits the file.
 _OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_CAREFUL = "read without its structure: its parser crashed on it, hung or ran out of memory"
 _CHANGED = "changed while it was read: index again when nothing writes to it"
 
 
@@ -54,13 +55,14 @@ def read_path(path: str | os.PathLike[str]) -> Document:
         raise DocumentUnreadable("nested too deeply") from error
 
 
-def read_bytes(data: bytes, *, source: str, root: str = "") -> Reading:
+def read_bytes(data: bytes, *, source: str, root: str = "", careful: bool = False) -> Reading:
     """Make a document of the bytes of a file.
 
     Args:
         data: The whole file.
         source: Its path inside its root; the extension counts.
         root: Name of the root.
+        careful: Read it in the careful way, where its format has one.
 
     Raises:
         DocumentSkipped: It is not to be indexed.
@@ -70,18 +72,21 @@ def read_bytes(data: bytes, *, source: str, root: str = "") -> Reading:
         raise DocumentSkipped("empty")
     kind = media_type(source, data)
     raw = RawFile(source=source, root=root, media_type=kind, data=data)
-    reading = load_reader(kind)(raw)
+    reading = load_reader(kind, careful=careful)(raw)
     if not reading.document.text.strip() and reading.document.image is None:
         raise DocumentSkipped("empty: no text in it")
     return reading
 
 
-def read_file(request: ReadRequest) -> ReadReply:
+def read_file(request: ReadRequest) -> ReadReply | None:
     """Read the file of a request: what a worker answers with.
 
     A file that changes while it is read is read once more, and is then reported as failed. The path
     itself must not be a symbolic link: the walk has resolved them, so one that is there now was put
     there since.
+
+    Returns:
+        None where the request is careful and the file's format has no careful way.
     """
     try:
         content = _read_content(request.path, request.max_file_bytes, follow=False)
@@ -91,7 +96,16 @@ def read_file(request: ReadRequest) -> ReadReply:
         return ReadReply(skipped=str(skipped))
     except OSError as error:
         return ReadReply(failed=_system_reason(error))
+    if request.careful and not _has_careful_reader(request.source, content.data):
+        return None
     return _reply(request, content)
+
+
+def _has_careful_reader(source: str, data: bytes) -> bool:
+    try:
+        return has_careful_reader(media_type(source, data))
+    except DocumentSkipped:
+        return False
 
 
 def _reply(request: ReadRequest, content: _Content) -> ReadReply:
@@ -100,7 +114,9 @@ def _reply(request: ReadRequest, content: _Content) -> ReadReply:
     if not content.settled:
         return ReadReply(size=size, mtime_ns=mtime_ns, failed=_CHANGED)
     try:
-        reading = read_bytes(content.data, source=request.source, root=request.root)
+        reading = read_bytes(
+            content.data, source=request.source, root=request.root, careful=request.careful
+        )
     except DocumentSkipped as skipped:
         return ReadReply(digest=digest, size=size, mtime_ns=mtime_ns, skipped=str(skipped))
     except (DocumentUnreadable, RecursionError) as error:
@@ -111,7 +127,7 @@ def _reply(request: ReadRequest, content: _Content) -> ReadReply:
         size=size,
         mtime_ns=mtime_ns,
         document=reading.document,
-        warnings=reading.warnings,
+        warnings=(*reading.warnings, _CAREFUL) if request.careful else reading.warnings,
     )
 
 

@@ -10,6 +10,7 @@ from ragkit.records import Document
 __all__ = [
     "FRAME_HEADER",
     "FRAME_LIMIT_BYTES",
+    "NO_REPLY",
     "OUT_OF_MEMORY",
     "READY",
     "REPLY",
@@ -21,7 +22,7 @@ __all__ = [
 # Kind of the frame, then the length of its body in bytes.
 FRAME_HEADER = struct.Struct("<BI")
 FRAME_LIMIT_BYTES = 2**32 - 1
-READY, REPLY, OUT_OF_MEMORY = 1, 2, 3
+READY, REPLY, OUT_OF_MEMORY, NO_REPLY = 1, 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +48,15 @@ class ReadRequest:
         source: Path inside its root, as ``Document.source``.
         root: Name of its root.
         max_file_bytes: A larger file is skipped.
+        careful: Its reader has crashed on it, hung or run out of memory: read it in the way that
+            knows less of its format, if there is one.
     """
 
     path: bytes
     source: str
     root: str
     max_file_bytes: int
+    careful: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

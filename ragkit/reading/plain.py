@@ -1,4 +1,4 @@
-"""Plain text, source code and configuration: the decoded file, unchanged."""
+"""Plain text, configuration, code that no grammar is known of: the decoded file, unchanged."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 
 from ragkit.errors import DocumentSkipped
 from ragkit.reading.content import RawFile, Reading
-from ragkit.reading.decoding import decode
+from ragkit.reading.decoding import Decoded, decode
 from ragkit.reading.structure import split_lines
 from ragkit.records import Block, Document
 
-__all__ = ["read_plain", "read_source"]
+__all__ = ["code_blocks", "decode_source", "read_plain", "read_source"]
 
 # PEP 263; other languages' editors write the same.
 _CODING = re.compile(rb"^[ \t\f]*(?:#|//|%|;|--).*?coding[:=][ \t]*([-\w.]+)")
@@ -33,18 +33,27 @@ def read_source(raw: RawFile) -> Reading:
     Raises:
         DocumentSkipped: It is minified, which no question is answered by.
     """
-    decoded = decode(raw.data, _declared(raw.data))
-    text = decoded.text
-    if raw.media_type in _MINIFIED_KINDS and _minified(raw.source, text):
-        raise DocumentSkipped("minified file")
+    decoded = decode_source(raw)
     document = Document(
         source=raw.source,
         root=raw.root,
         media_type=raw.media_type,
-        text=text,
-        blocks=tuple(_code_blocks(text)),
+        text=decoded.text,
+        blocks=tuple(code_blocks(decoded.text)),
     )
     return Reading(document=document, warnings=decoded.warnings)
+
+
+def decode_source(raw: RawFile) -> Decoded:
+    """Decode source code by what it declares.
+
+    Raises:
+        DocumentSkipped: It is minified, or no text.
+    """
+    decoded = decode(raw.data, _declared(raw.data))
+    if raw.media_type in _MINIFIED_KINDS and _minified(raw.source, decoded.text):
+        raise DocumentSkipped("minified file")
+    return decoded
 
 
 def _declared(data: bytes) -> str | None:
@@ -65,7 +74,8 @@ def _minified(source: str, text: str) -> bool:
     return blanks < len(text) / 10
 
 
-def _code_blocks(text: str) -> list[Block]:
+def code_blocks(text: str) -> list[Block]:
+    """Blocks that begin at unindented lines after a blank one."""
     blocks: list[Block] = []
     at, begin, end, after_blank = 0, -1, 0, True
     for line in split_lines(text):

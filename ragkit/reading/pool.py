@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -35,8 +35,10 @@ class WorkerFailure:
 
 @dataclass(frozen=True, slots=True)
 class _Task(Generic[Reply]):
-    body: bytes
+    request: ReadRequest
     outcome: Future[Reply | WorkerFailure]
+    # Set when the request is the careful one: what became of the first.
+    failure: WorkerFailure | None = None
 
 
 class WorkerPool(Generic[Reply]):
@@ -45,7 +47,8 @@ class WorkerPool(Generic[Reply]):
     Each process has one thread here that speaks to it, so time limits hold however slowly the
     answers are taken. A process that hangs, crashes or runs out of memory costs one file: it is
     replaced. A crash or a lack of memory is believed only of a fresh process, so that what one file
-    did to a heap is not blamed on the next.
+    did to a heap is not blamed on the next. The file is then asked for once more, to be read with
+    care, and is given up only if there is no such way.
     """
 
     def __init__(
@@ -142,7 +145,7 @@ class WorkerPool(Generic[Reply]):
     def _submit(self, request: ReadRequest) -> Future[Reply | WorkerFailure]:
         if self._closed:
             raise InvalidArgument("the worker pool is closed: make a new one")
-        task: _Task[Reply] = _Task(msgspec.msgpack.encode(request), Future())
+        task: _Task[Reply] = _Task(request, Future())
         self._queue.put(task)
         running = len(self._threads)
         if running == 0 or (
@@ -174,7 +177,7 @@ class WorkerPool(Generic[Reply]):
         fresh = process is None
         current = process or self._start()
         try:
-            reply = self._decoder.decode(current.ask(task.body))
+            reply = current.ask(msgspec.msgpack.encode(task.request))
         except TookTooLong:
             failure = WorkerFailure(reason=f"took longer than {self._limits.timeout_s:g} s")
         except OutOfMemory:
@@ -190,10 +193,16 @@ class WorkerPool(Generic[Reply]):
                 self._discard(current)
                 return self._answer(task, None)
         else:
-            task.outcome.set_result(reply)
+            if reply is not None:
+                task.outcome.set_result(self._decoder.decode(reply))
+            else:
+                task.outcome.set_result(task.failure or WorkerFailure(reason="no answer"))
             return current
         self._discard(current)
-        task.outcome.set_result(failure)
+        if task.failure is None and not self._closed:
+            careful = replace(task.request, careful=True)
+            return self._answer(_Task(careful, task.outcome, failure), None)
+        task.outcome.set_result(task.failure or failure)
         return None
 
     def _start(self) -> WorkerProcess:

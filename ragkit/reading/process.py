@@ -17,7 +17,7 @@ import msgspec
 import ragkit
 from ragkit.config import worker_environment
 from ragkit.errors import ReadingError
-from ragkit.reading.messages import FRAME_HEADER, OUT_OF_MEMORY, READY, Limits
+from ragkit.reading.messages import FRAME_HEADER, NO_REPLY, OUT_OF_MEMORY, READY, Limits
 
 __all__ = ["Ended", "OutOfMemory", "TookTooLong", "WorkerProcess"]
 
@@ -77,8 +77,8 @@ class WorkerProcess:
             raise ReadingError(f"no parser process can be started: {error}") from error
         self._greet(module)
 
-    def ask(self, body: bytes) -> bytes:
-        """Send a request and wait for its reply.
+    def ask(self, body: bytes) -> bytes | None:
+        """Send a request and wait for its reply; None if there is no careful way to read the file.
 
         Raises:
             TookTooLong: Past the time limit.
@@ -91,7 +91,7 @@ class WorkerProcess:
         if kind == OUT_OF_MEMORY:
             self.close()
             raise OutOfMemory
-        return reply
+        return None if kind == NO_REPLY else reply
 
     def close(self) -> None:
         """End the process now, even while another thread is in ``ask``; calling twice is fine."""

@@ -19,7 +19,7 @@ from ragkit.reading.structure import word_set
 if TYPE_CHECKING:
     from ragkit.reading.content import Reader
 
-__all__ = ["load_reader", "media_type", "reader_version", "reading_version"]
+__all__ = ["has_careful_reader", "load_reader", "media_type", "reader_version", "reading_version"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,11 @@ class _Entry:
     module: str
     function: str
     version: int
+    # A module and function that take the same files, know less and cannot be brought down.
+    careful: tuple[str, str] | None = None
 
 
+_PLAIN = ("plain", "read_source")
 _WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 _SHEETS = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -40,9 +43,21 @@ _PRESENTATION = "application/vnd.oasis.opendocument.presentation"
 _READERS = MappingProxyType(
     {
         "text/plain": _Entry("plain", "read_plain", 1),
-        "text/x-source": _Entry("plain", "read_source", 1),
-        "text/javascript": _Entry("plain", "read_source", 1),
+        "text/x-source": _Entry("plain", "read_source", 2),
         "text/css": _Entry("plain", "read_source", 1),
+        "text/x-python": _Entry("code", "read_code", 1, _PLAIN),
+        "text/javascript": _Entry("code", "read_code", 2, _PLAIN),
+        "text/x-typescript": _Entry("code", "read_code", 1, _PLAIN),
+        "text/x-tsx": _Entry("code", "read_code", 1, _PLAIN),
+        "text/x-java": _Entry("code", "read_code", 1, _PLAIN),
+        "text/x-c": _Entry("code", "read_code", 1, _PLAIN),
+        "text/x-c++": _Entry("code", "read_code", 1, _PLAIN),
+        "text/x-csharp": _Entry("code", "read_code", 1, _PLAIN),
+        "text/x-go": _Entry("code", "read_code", 1, _PLAIN),
+        "text/x-rust": _Entry("code", "read_code", 1, _PLAIN),
+        "text/x-php": _Entry("code", "read_code", 1, _PLAIN),
+        "text/x-ruby": _Entry("code", "read_code", 1, _PLAIN),
+        "text/x-shellscript": _Entry("code", "read_code", 1, _PLAIN),
         "text/markdown": _Entry("markdown", "read_markdown", 1),
         "text/x-rst": _Entry("restructured", "read_restructured", 1),
         "text/x-tex": _Entry("markup", "read_latex", 1),
@@ -107,17 +122,30 @@ _EXTENSIONS = MappingProxyType(
             "application/vnd.ms-outlook": "msg",
             "application/rtf": "rtf",
             _OLD_SHEETS: "xls xlt",
-            "text/javascript": "js mjs cjs",
             "text/css": "css",
+            "text/x-python": "py pyi",
+            "text/javascript": "js mjs cjs jsx",
+            "text/x-typescript": "ts mts cts",
+            "text/x-tsx": "tsx",
+            "text/x-java": "java",
+            "text/x-c": "c",
+            # A header may be either's, and what is C parses as C++.
+            "text/x-c++": "h cc cpp cxx hh hpp hxx ino cu cuh",
+            "text/x-csharp": "cs",
+            "text/x-go": "go",
+            "text/x-rust": "rs",
+            "text/x-php": "php",
+            "text/x-ruby": "rb rake gemspec",
+            "text/x-shellscript": "sh bash zsh",
             "text/x-source": (
-                "py pyi pyx ts tsx jsx mts cts java kt kts scala groovy gradle c h cc cpp cxx hh"
-                " hpp hxx ino m mm go rs rb php pl pm lua r jl swift dart zig nim hs lhs ml mli"
-                " fs fsx fsi vb cs clj cljs cljc edn ex exs erl hrl elm lisp el scm rkt f f90 f95"
+                "pyx kt kts scala groovy gradle"
+                " m mm pl pm lua r jl swift dart zig nim hs lhs ml mli"
+                " fs fsx fsi vb clj cljs cljc edn ex exs erl hrl elm lisp el scm rkt f f90 f95"
                 " for pas json5 jsonc"
-                " asm s v sv vhd vhdl sh bash zsh fish ps1 psm1 bat cmd awk sed sql graphql gql"
+                " asm s v sv vhd vhdl fish ps1 psm1 bat cmd awk sed sql graphql gql"
                 " proto thrift toml yaml yml ini cfg conf properties env editorconfig tf tfvars hcl"
                 " nix cmake mk make dockerfile vue svelte astro scss sass less bib sty cls"
-                " puml dot gv diff patch tcl coffee sol wgsl glsl hlsl cu cuh"
+                " puml dot gv diff patch tcl coffee sol wgsl glsl hlsl"
             ),
         }.items()
         for extension in extensions.split()
@@ -133,6 +161,17 @@ _NAMES = MappingProxyType(
         ),
         "text/x-source",
     )
+)
+
+# In the first line of a script without an extension.
+_INTERPRETERS = (
+    (b"python", "text/x-python"),
+    (b"node", "text/javascript"),
+    (b"ruby", "text/x-ruby"),
+    (b"php", "text/x-php"),
+    (b"/sh", "text/x-shellscript"),
+    (b"bash", "text/x-shellscript"),
+    (b"zsh", "text/x-shellscript"),
 )
 
 # Formats whose readers are still to come, by extension: a line of the report, not noise.
@@ -251,15 +290,21 @@ def _by_content(data: bytes, *, has_extension: bool) -> str:
     if head.startswith(b"<?xml"):
         return "application/xml"
     if head.startswith(b"#!") and not has_extension:
-        return "text/x-source"
+        first = head.split(b"\n", 1)[0]
+        return next((kind for word, kind in _INTERPRETERS if word in first), "text/x-source")
     return "text/plain"
 
 
-def load_reader(kind: str) -> Reader:
-    """The reader of a media type, imported now if it was not before."""
+def load_reader(kind: str, *, careful: bool = False) -> Reader:
+    """The reader of a media type, or its careful one, imported now if it was not before."""
     entry = _READERS[kind]
-    module = importlib.import_module(f"ragkit.reading.{entry.module}")
-    return cast("Reader", getattr(module, entry.function))
+    module, function = (careful and entry.careful) or (entry.module, entry.function)
+    return cast("Reader", getattr(importlib.import_module(f"ragkit.reading.{module}"), function))
+
+
+def has_careful_reader(kind: str) -> bool:
+    """Whether files of a media type can be read when their reader failed on them."""
+    return _READERS[kind].careful is not None
 
 
 def reader_version(kind: str) -> int:

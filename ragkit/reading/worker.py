@@ -22,6 +22,7 @@ import msgspec
 from ragkit.reading.messages import (
     FRAME_HEADER,
     FRAME_LIMIT_BYTES,
+    NO_REPLY,
     OUT_OF_MEMORY,
     READY,
     REPLY,
@@ -40,8 +41,9 @@ def serve(handle: Callable[[ReadRequest], object]) -> None:
     """Answer requests until stdin closes.
 
     Args:
-        handle: Makes the reply, anything that msgspec encodes. An error that it does not catch ends
-            the process, which costs that one file.
+        handle: Makes the reply, anything that msgspec encodes; None where a careful request finds
+            no careful way. An error that it does not catch ends the process, which costs that one
+            file.
     """
     requests, replies = _take_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -60,13 +62,14 @@ def serve(handle: Callable[[ReadRequest], object]) -> None:
     while (frame := _receive(requests)) is not None:
         signal.alarm(math.ceil(limits.timeout_s) + _GRACE_S)
         try:
-            body = encoder.encode(handle(decoder.decode(frame)))
+            reply = handle(decoder.decode(frame))
+            body = encoder.encode(reply)
         except MemoryError:
             # What is left of the heap is not to be trusted with the next file.
             _send(replies, OUT_OF_MEMORY, b"")
             return
         signal.alarm(0)
-        _send(replies, REPLY, body)
+        _send(replies, NO_REPLY if reply is None else REPLY, body)
         _forget_chatter()
 
 

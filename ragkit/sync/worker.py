@@ -71,9 +71,11 @@ def main(arguments: Sequence[str]) -> None:
     settings = json.loads(arguments[0])
     chunker: Chunker | None = None
 
-    def handle(request: ReadRequest) -> CutReply:
+    def handle(request: ReadRequest) -> CutReply | None:
         nonlocal chunker
         reply = read_file(request)
+        if reply is None:
+            return None
         if reply.document is None:
             return CutReply(read=reply)
         if chunker is None:

@@ -12,11 +12,13 @@ from ragkit.reading.messages import ReadReply, ReadRequest
 
 
 def ask(path: Path, *, max_file_bytes: int = 1 << 20) -> ReadReply:
-    return read_file(
+    reply = read_file(
         ReadRequest(
             path=os.fsencode(path), source=path.name, root="", max_file_bytes=max_file_bytes
         )
     )
+    assert reply is not None
+    return reply
 
 
 def test_a_reply_says_which_bytes_were_read(tmp_path: Path) -> None:

@@ -308,7 +308,7 @@ def test_any_restructured_text_gives_sound_blocks(text: str) -> None:
 def test_source_code_is_cut_at_what_stands_left() -> None:
     """Blocks of code begin at an unindented line after a blank one."""
     text = "import os\n\ndef a():\n    x = 1\n\n    return x\n\n\ndef b():\n    pass\n"
-    assert [part for _, _, part in pieces(document("a.py", text))] == [
+    assert [part for _, _, part in pieces(document("a.kt", text))] == [
         "import os",
         "def a():\n    x = 1\n\n    return x",
         "def b():\n    pass",
@@ -325,7 +325,7 @@ def test_source_code_is_cut_at_what_stands_left() -> None:
         ("odd.zzz", b"lamp", "text/plain"),
         ("page", b"\n<!DOCTYPE html><p>x", "text/html"),
         ("feed", b"<?xml version='1.0'?><a/>", "application/xml"),
-        ("run", b"#!/bin/sh\n", "text/x-source"),
+        ("run", b"#!/bin/awk\n", "text/x-source"),
         ("paper.txt", b"%PDF-1.4 ...", "application/pdf"),
         ("a.b/c", b"lamp", "text/plain"),
     ],

@@ -38,6 +38,10 @@ def handle(request):
         print("noise " * 100_000)
         os.write(1, b"more noise")
         assert sys.stdin.read() == "" and os.read(0, 1) == b""
+    if request.careful and word != "delicate":
+        return None
+    if word == "delicate" and not request.careful:
+        ctypes.string_at(0)
     if word == "sleep":
         time.sleep(600)
     if word == "spin":
@@ -137,6 +141,12 @@ def test_a_bad_file_costs_itself_alone(module: str, tmp_path: Path, word: str, r
     """A parser that hangs, crashes or hoards costs one file, and the next ones are read."""
     found = answers(module, tmp_path, ["a", word, "b"], timeout_s=0.5)
     assert first_words(found) == ["a", reason, "b"]
+
+
+def test_what_crashes_a_parser_is_read_with_care(module: str, tmp_path: Path) -> None:
+    """A file whose parser crashed, and which has a careful way to be read, is read in that way."""
+    found = answers(module, tmp_path, ["a", "delicate", "b"])
+    assert first_words(found) == ["a", "delicate", "b"]
 
 
 def test_one_file_is_not_blamed_for_another(module: str, tmp_path: Path) -> None:
