@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ragkit.errors import InvalidArgument
 
 __all__ = [
     "Block",
     "Citation",
     "Context",
     "Document",
+    "Expander",
     "Explanation",
     "Figure",
     "Hit",
@@ -225,6 +228,14 @@ class Explanation:
     rerank: ScorePart | None = None
 
 
+class Expander(Protocol):
+    """Knows what stands around a passage."""
+
+    def expanded(self, passage: Passage, tokens: int) -> Passage:
+        """The passage with as many of its neighbours as fit in so many cl100k tokens."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A passage that answers a query.
@@ -239,6 +250,7 @@ class Hit:
             reranking, ``fused`` and ``fused_rank`` say where it stood before.
         title: The document's stated title.
         explanation: Why it stands there, if that was asked for.
+        expander: Of the collection that it was found in; no part of what the hit says.
     """
 
     passage: Passage
@@ -248,6 +260,23 @@ class Hit:
     scores: Mapping[str, float] = field(default_factory=dict)
     title: str | None = None
     explanation: Explanation | None = None
+    expander: Expander | None = field(default=None, repr=False, compare=False)
+
+    def expand(self, *, tokens: int = 400) -> Passage:
+        """The passage with what stands around it, as one span of its document.
+
+        Whole neighbours are taken, after and before in turn, those under the same headings first.
+
+        Args:
+            tokens: Most cl100k tokens of the whole; a passage that has more comes back as it is.
+
+        Raises:
+            InvalidArgument: tokens is below 1, or the hit was made by hand and knows no collection.
+            SourceNotFound: The collection does not have the passage any more.
+        """
+        if self.expander is None:
+            raise InvalidArgument("this hit was not found by a search: it knows no collection")
+        return self.expander.expanded(self.passage, tokens)
 
     @property
     def text(self) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ragkit.collection.expanding import CollectionExpander
 from ragkit.embedding.rerank_seam import Reranker
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionDamaged, InvalidArgument
@@ -99,6 +100,7 @@ class Parts:
             vectors=LateVectorRanker(lambda: self._vector_ranker(snapshot)),
             words=LateWordRanker(lambda: self._word_ranker(snapshot)),
             reranker=self._reranker,
+            expander=CollectionExpander(self._store.directory),
         )
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from ragkit.models.tokenizers import DEFAULT_TOKENIZER, counter_of, tokenizer_of
 from ragkit.models.tokens import TokenCounter
 from ragkit.records import Citation, Context, Hit
 from ragkit.retrieval.excerpts import FORMATS, Excerpt, Format, Layout, layout_of
+from ragkit.retrieval.expansion import shared_headings
 from ragkit.screening.injection import find_injections
 from ragkit.storage.seam import PassageStore, StoredPassage
 
@@ -214,7 +215,7 @@ def _joined(run: Sequence[StoredPassage], store: PassageStore) -> Excerpt:
     first = run[0]
     start, end = first.passage.start, max(one.passage.end for one in run)
     text = first.passage.text if len(run) == 1 else store.span(first.document_id, start, end)
-    headings = _shared([one.passage.headings for one in run])
+    headings = shared_headings([one.passage.headings for one in run])
     return Excerpt(
         passage=first.passage,
         title=first.title,
@@ -223,16 +224,6 @@ def _joined(run: Sequence[StoredPassage], store: PassageStore) -> Excerpt:
         headings=headings,
         warning=", ".join(find_injections("\n".join((first.title or "", *headings, text)))),
     )
-
-
-def _shared(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The headings that all of the passages stand under."""
-    shared: list[str] = []
-    for level in zip(*paths, strict=False):
-        if len(set(level)) > 1:
-            break
-        shared.append(level[0])
-    return tuple(shared)
 
 
 @dataclass(slots=True)

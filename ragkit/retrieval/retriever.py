@@ -13,7 +13,7 @@ from ragkit.embedding.rerank_seam import Reranker
 from ragkit.embedding.seam import Embedder, FloatVector, embed_all
 from ragkit.errors import InvalidArgument
 from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
-from ragkit.records import Hit, Hits
+from ragkit.records import Expander, Hit, Hits
 from ragkit.retrieval.arguments import (
     Mode,
     check_available,
@@ -23,6 +23,7 @@ from ragkit.retrieval.arguments import (
     check_rerank,
     check_where,
 )
+from ragkit.retrieval.expansion import StoreExpander
 from ragkit.retrieval.fusion import Scale, combine
 from ragkit.retrieval.reranking import candidates_for, reranked
 from ragkit.storage.seam import PassageStore, StoredPassage
@@ -82,6 +83,7 @@ class Retriever:
         words: Ranks by BM25.
         semantic_weight: Share of the cosine in hybrid search, 0 to 1.
         reranker: Asked where a search names a model to rerank with.
+        expander: What ``Hit.expand`` asks; without one the store is asked.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Retriever:
         words: WordRanker,
         semantic_weight: float = 0.5,
         reranker: Reranker | None = None,
+        expander: Expander | None = None,
     ) -> None:
         if not 0.0 <= semantic_weight <= 1.0:
             raise InvalidArgument(f"semantic_weight={semantic_weight}: give a share from 0 to 1")
@@ -102,6 +105,7 @@ class Retriever:
         self._words = words
         self._semantic_weight = semantic_weight
         self._reranker = reranker
+        self._expander = StoreExpander(store) if expander is None else expander
 
     @property
     def words(self) -> WordRanker:
@@ -345,6 +349,7 @@ class Retriever:
             score=float(candidates.scores[index]),
             scores=candidates.details(index),
             title=stored.title,
+            expander=self._expander,
         )
         if not asked.explain:
             return hit

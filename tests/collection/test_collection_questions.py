@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,3 +88,15 @@ def test_a_context_cites_what_it_quotes(collection: ragkit.Collection) -> None:
         quoted = texts[citation.source][citation.start : citation.end]
         assert quoted.strip()
         assert all(line in context.text for line in quoted.splitlines())
+
+
+def test_a_hit_expands_into_its_document(collection: ragkit.Collection) -> None:
+    """More around a hit is a span of its document; a hit can be pickled and outlives a sync."""
+    (hit,) = collection.search("how do I get a valve to close?", k=1)
+    text = next(item.text for item in collection.documents() if item.source == hit.source)
+    wide = pickle.loads(pickle.dumps(hit)).expand(tokens=400)  # noqa: S301 - made on this line
+    assert wide == hit.expand(tokens=400)
+    assert hit.passage.tokens < wide.tokens <= 400
+    assert wide.text == text[wide.start : wide.end]
+    assert hit.text in wide.text
+    assert collection.retriever.search("valve", k=1)[0].expand(tokens=300).tokens <= 300
