@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         Passage,
         Reranking,
     )
-    from ragkit.reports import CollectionStatus, SyncPlan, SyncReport
+    from ragkit.reports import CollectionStatus, SyncPlan, SyncReport, WatchEvent
     from ragkit.retrieval.absence import WhyNot
     from ragkit.retrieval.quotes import QuoteCheck
     from ragkit.retrieval.retriever import Retriever
@@ -71,6 +71,7 @@ __all__ = [
     "SyncPlan",
     "SyncReport",
     "VectorIndex",
+    "WatchEvent",
     "WhyNot",
     "compare",
     "errors",
@@ -98,6 +99,7 @@ _HOMES = {
     "Settings": "ragkit.config",
     "SyncPlan": "ragkit.reports",
     "SyncReport": "ragkit.reports",
+    "WatchEvent": "ragkit.reports",
     "VectorIndex": "ragkit.indexing.vectors",
     "WhyNot": "ragkit.retrieval.absence",
     "compare": "ragkit.evaluation.results",

@@ -17,6 +17,7 @@ __all__ = [
     "SyncReport",
     "Use",
     "VerifyReport",
+    "WatchEvent",
 ]
 
 # What a model was asked for: vectors of documents, vectors of questions, an order of hits, or an
@@ -121,6 +122,19 @@ class SyncReport:
     stopped: str | None = None
     saved_tokens: int = 0
     saved_usd: Decimal | None = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchEvent:
+    """Something that whoever watches folders is told: exactly one of the two is set.
+
+    Attributes:
+        report: What a sync did.
+        trouble: What is in the way of one, for as long as nothing else is told.
+    """
+
+    report: SyncReport | None = None
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ OWNERS = {
     "PIL": "reading",
     "tree_sitter": "reading",
     "click": "cli",
+    "watchfiles": "sync",
     "fcntl": "storage",
 }
 

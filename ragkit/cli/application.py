@@ -28,6 +28,7 @@ _COMMANDS = (
     "status",
     "verify",
     "migrate",
+    "watch",
     "models",
     "doctor",
     "read",

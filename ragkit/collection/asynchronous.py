@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,13 @@ from ragkit.collection.opening import open_collection
 from ragkit.config import Settings
 from ragkit.models.tokenizers import DEFAULT_TOKENIZER
 from ragkit.records import Context, Document, Hits, Passage
-from ragkit.reports import CollectionStatus, DocumentSpending, SyncPlan, SyncReport
+from ragkit.reports import (
+    CollectionStatus,
+    DocumentSpending,
+    SyncPlan,
+    SyncReport,
+    WatchEvent,
+)
 
 if TYPE_CHECKING:
     from ragkit.evaluation.querysets import Question
@@ -165,6 +171,38 @@ class AsyncCollection:
             ),
             stop,
         )
+
+    async def watch(
+        self,
+        paths: StrPath | Sequence[StrPath],
+        *,
+        max_cost_usd: float | Decimal | None = None,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        wait_s: float = 10.0,
+        quiet_s: float = 0.5,
+        rescan_s: float = 300.0,
+        progress: ProgressListener | None = None,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """As ``Collection.watch``, for ``async for``; a cancelled task ends it in order."""
+        stop = threading.Event()
+        events = self.collection.watch(
+            paths,
+            max_cost_usd=max_cost_usd,
+            include=include,
+            exclude=exclude,
+            wait_s=wait_s,
+            quiet_s=quiet_s,
+            rescan_s=rescan_s,
+            progress=progress,
+            stop=stop,
+        )
+        try:
+            while (event := await _stoppable(partial(next, events, None), stop)) is not None:
+                yield event
+        finally:
+            stop.set()
+            events.close()
 
     async def plan_migration(
         self,

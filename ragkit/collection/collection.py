@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ragkit.collection.arguments import StrPath, dollars_of, options_of, paths_of
+from ragkit.collection.embedders import Embedders
 from ragkit.collection.expenses import Expenses
 from ragkit.collection.instruments import Instruments
 from ragkit.collection.migration import Migrations
@@ -28,6 +29,7 @@ from ragkit.collection.models import (
 from ragkit.collection.parts import Generations, Parts
 from ragkit.collection.status import status_of
 from ragkit.collection.upkeep import Upkeep
+from ragkit.collection.watching import Watching
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionError, CollectionLocked
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["Collection", "StrPath"]
 
 
-class Collection(Instruments, Migrations, Upkeep):
+class Collection(Instruments, Migrations, Upkeep, Watching):
     """Made by ``ragkit.open``. Thread-safe; other processes may read and write beside it."""
 
     def __init__(
@@ -61,13 +63,11 @@ class Collection(Instruments, Migrations, Upkeep):
         self._read_only = read_only
         self._is_new = is_new
         self._expenses = Expenses(store)
-        self._embedders: list[LateEmbedder] = []
-        self._embedder = self._remembered(settings)
+        self._embedders = Embedders(settings, self._expenses.of_query)
         self._reranker = LateReranker(lambda: make_reranker(settings, self._expenses.of_rerank))
         self._pricer = Pricer(settings)
         self._generations = Generations(self._parts_of)
         self._held: list[weakref.finalize[..., Retriever]] = []
-        self._expected: dict[str, LateEmbedder] = {}
 
     @property
     def path(self) -> Path:
@@ -110,8 +110,7 @@ class Collection(Instruments, Migrations, Upkeep):
             held()
         self._held = []
         self._generations.close()
-        for embedder in self._embedders:
-            embedder.close()
+        self._embedders.close()
         self._reranker.close()
         self._expenses.note()
         self._store.close()
@@ -140,7 +139,9 @@ class Collection(Instruments, Migrations, Upkeep):
 
         options = options_of(include, exclude, checksum=checksum, allow_empty=allow_empty)
         price = self._pricer.price
-        return estimate(self._synchroniser(self._embedder), paths_of(paths), options, price)
+        return estimate(
+            self._synchroniser(self._embedders.current), paths_of(paths), options, price
+        )
 
     def sync(
         self,
@@ -346,26 +347,17 @@ class Collection(Instruments, Migrations, Upkeep):
     # --- inside
 
     def _expect(self, settings: Settings) -> None:
-        mark = fingerprint_of(settings)
-        self._expected[self.fingerprint.json] = self._embedder
-        if mark != self.fingerprint:
-            self._expected[mark.json] = self._remembered(settings)
+        self._embedders.expect(settings)
 
     def _adopt(self, settings: Settings) -> None:
-        mark = fingerprint_of(settings)
-        if mark == self.fingerprint:
-            # Another address of the same model: the generation is the same too.
-            self._expected[mark.json] = self._remembered(settings)
+        if fingerprint_of(settings) == self.fingerprint:
+            # Another address of the same model: the generation stays and its parts have to go.
             self._generations.close()
-        self._settings = settings
+        self._embedders.adopt(settings)
+        self._reranker.close()
+        self._reranker = LateReranker(lambda: make_reranker(settings, self._expenses.of_rerank))
         self._pricer = Pricer(settings)
-        self._embedder = self._expected[mark.json]
-
-    def _remembered(self, settings: Settings) -> LateEmbedder:
-        """An embedder that is closed with the collection."""
-        embedder = LateEmbedder(lambda: make_embedder(settings), self._expenses.of_query)
-        self._embedders.append(embedder)
-        return embedder
+        self._settings = settings
 
     def _discard_if_empty(self) -> None:
         """A sync that failed leaves no directory behind that was not there before."""
@@ -386,11 +378,10 @@ class Collection(Instruments, Migrations, Upkeep):
         return replace(rerank, note=f"{rerank.note}; {said}" if rerank.note else said)
 
     def _parts_of(self, snapshot: Snapshot) -> Parts:
-        # Around the switch of a migration some searches are before it and some after.
-        embedder = self._expected.get(snapshot.fingerprint or "")
+        embedder = self._embedders.of(snapshot.fingerprint)
         if embedder is None:
             check_model(self.path, snapshot, self._settings)
-            embedder = self._embedder
+            embedder = self._embedders.current
         return Parts(self._store, embedder, installation_key(), self._reranker)
 
     def _synchroniser(self, embedder: Embedder) -> Synchroniser:
@@ -409,7 +400,7 @@ class Collection(Instruments, Migrations, Upkeep):
     @contextlib.contextmanager
     def _embedder_within(self, max_cost_usd: Decimal | None) -> Iterator[Embedder]:
         if max_cost_usd is None or is_local(self._settings):
-            yield self._embedder
+            yield self._embedders.current
             return
         with contextlib.closing(LateEmbedder(lambda: self._budgeted(max_cost_usd))) as embedder:
             yield embedder
