@@ -64,6 +64,8 @@ class Quirks:
     ignores_dimensions: bool = False
     unit_length: bool = True
     drifts: float = 0.0  # how far a vector is from that of the request before
+    routes: dict[str, float] = field(default_factory=dict)  # providers, and how far off each is
+    answers_from: dict[int, str] = field(default_factory=dict)  # who answers from which request on
     adds_fields: bool = False
     compresses: bool = False
     too_many_status: int = 400
@@ -250,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
             _check_discipline(loopback, body, started_s)
         fault = loopback.faults.get(number, loopback.always)
         sent = {name.lower(): value for name, value in self.headers.items()}
-        exchange = _Exchange(loopback, sent, body)
+        exchange = _Exchange(loopback, sent, body, number)
         try:
             status, reply = exchange.reply(fault)
         except _RefusalError as error:
@@ -328,8 +330,11 @@ class _Handler(BaseHTTPRequestHandler):
 class _Exchange:
     """One request, checked, and its reply."""
 
-    def __init__(self, loopback: LoopbackServer, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(
+        self, loopback: LoopbackServer, headers: Mapping[str, str], body: bytes, number: int
+    ) -> None:
         self.loopback = loopback
+        self.number = number
         self.headers = headers
         self.raw = body
         self.seen: list[Seen] = []
@@ -380,6 +385,7 @@ class _Exchange:
             own=seen.own,
         )
         vector[0] += self.loopback.quirks.drifts * self.loopback.number
+        vector[0] += self.loopback.quirks.routes.get(self.provider, 0.0)
         factor = 1.0 if self.loopback.quirks.unit_length else 7.5
         return array("f", (value * factor for value in vector))
 
@@ -393,6 +399,7 @@ class _Exchange:
         if not quirks.omits_cost:
             usage["cost"] = float(self.cost_usd)
         document: dict[str, Any] = {"object": "list", "data": data, "model": request["model"]}
+        document |= {"provider": self.provider} if self.provider else {}
         if not quirks.omits_usage:
             document["usage"] = usage
         if not quirks.omits_id:
@@ -422,7 +429,19 @@ class _Exchange:
         self._read_input(request.get("input"), request["model"])
         self._check_input(request["model"], request.get("input_type"))
         self._check_parameters(request, model)
+        self.provider = self._routed(request)
         return request, model
+
+    def _routed(self, request: Mapping[str, Any]) -> str:
+        """Who answers: the provider that is pinned, or the one whose turn it is."""
+        quirks = self.loopback.quirks
+        pinned = (request.get("provider") or {}).get("only")
+        if pinned and quirks.routes:
+            if pinned[0] not in quirks.routes:
+                raise _RefusalError(404, f"No endpoints found for {pinned[0]}")
+            return str(pinned[0])
+        since = [number for number in quirks.answers_from if number <= self.number]
+        return quirks.answers_from[max(since)] if since else next(iter(quirks.routes), "")
 
     def _check_headers(self) -> None:
         authorization = self.headers.get("authorization", "")

@@ -64,7 +64,8 @@ def _server(settings: Settings, *, stored_width: int | None = None) -> Examinati
         from ragkit.embedding.self_test import examine_embedded  # noqa: PLC0415
 
         return examine_embedded()
-    from ragkit.embedding.doctor import Patient, examine_server  # noqa: PLC0415 - loads httpx
+    from ragkit.embedding.doctor import examine_server  # noqa: PLC0415 - loads httpx
+    from ragkit.embedding.patient import Patient  # noqa: PLC0415
 
     return examine_server(
         Patient(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 __all__ = ["Check", "Examination"]
 
@@ -32,10 +33,16 @@ class Examination:
     Attributes:
         checks: The answers.
         learnt: Facts of the server that are worth keeping with a collection; plain JSON.
+        requests: Sent for it that could cost something.
+        tokens: That the server billed for it.
+        cost_usd: What the server charged for it.
     """
 
     checks: tuple[Check, ...]
     learnt: Mapping[str, object] = field(default_factory=dict)
+    requests: int = 0
+    tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
 
     @property
     def ok(self) -> bool:

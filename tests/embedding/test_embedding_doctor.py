@@ -10,7 +10,8 @@ from loopback_faults import Fault, in_reply, refusal
 
 from ragkit.config import Secret
 from ragkit.embedding.checks import Check, Examination
-from ragkit.embedding.doctor import Patient, examine_server
+from ragkit.embedding.doctor import examine_server
+from ragkit.embedding.patient import Patient
 from ragkit.embedding.self_test import examine_embedded
 
 ORDER = ["key", "model", "dimensions", "base64", "repeatable", "order", "latency", "route", "cost"]
