@@ -155,7 +155,7 @@ class _Doctor:
             self._failed("order", pair if isinstance(pair, Failure) else second)  # type: ignore[arg-type]
         else:
             repeats = self._compare(first.reply, pair.reply, second.reply)
-        drift, answers = self._canaries(answers)
+        drift = self._canaries(answers)
         providers = _providers(answers)
         self.checks.append(latency_check([answer.seconds for answer in answers]))
         self.checks.append(route_check(self._patient, providers))
@@ -182,22 +182,21 @@ class _Doctor:
         self.checks += order_checks(same=same, in_order=in_order, one_width=True)
         return in_order and same >= SAME_COSINE
 
-    def _canaries(self, answers: list[_Answer]) -> tuple[float | None, list[_Answer]]:
-        """Lowest cosine of the collection's texts with their vectors, and all answers so far."""
+    def _canaries(self, answers: list[_Answer]) -> dict[str, object] | None:
+        """How near the collection's texts still come to their vectors, and who says so."""
         canaries = self._patient.canaries
         if not canaries:
-            return None, answers
+            return None
         answer = self._ask([canary.text for canary in canaries], self._form)
         if isinstance(answer, Failure):
             self._failed("drift", answer)
-            return None, answers
+            return None
+        answers.append(answer)
         stored = np.stack([canary.vector for canary in canaries])
-        cosine = lowest_cosine(stored, answer.reply.vectors)
-        now = answer.reply.provider or ""
-        self.checks.append(
-            drift_check(cosine, earlier=self._patient.made_by, now=now, texts=len(canaries))
-        )
-        return cosine, [*answers, answer]
+        cosine, now = lowest_cosine(stored, answer.reply.vectors), answer.reply.provider or ""
+        earlier = self._patient.made_by
+        self.checks.append(drift_check(cosine, earlier=earlier, now=now, texts=len(canaries)))
+        return {"provider": now, "cosine": cosine}
 
     # --- how it is asked and told
 
@@ -232,7 +231,7 @@ def _learnt(
     replies: Sequence[Reply],
     *,
     base64: bool,
-    drift: float | None,
+    drift: dict[str, object] | None,
 ) -> dict[str, object]:
     price = None if listed is None else listed.usd_per_token
     expiry = None if listed is None else listed.expires_on
@@ -244,7 +243,7 @@ def _learnt(
         "base64": base64,
         "states_usage": all(reply.tokens is not None for reply in replies),
         "providers": sorted({reply.provider for reply in replies if reply.provider is not None}),
-        "drift_cosine": drift,
+        "drift": drift,
         "usd_per_token": None if price is None else f"{price:f}",
         "context_length": None if listed is None else listed.context_length,
         "input_modalities": [] if listed is None else list(listed.input_modalities),

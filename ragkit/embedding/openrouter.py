@@ -193,6 +193,14 @@ class OpenRouterEmbedder:
         other._budget = budget
         return other
 
+    def pinned_to(self, provider: str) -> Self:
+        """The same embedder, asking one provider and no other; see ``RoutedEmbedder``."""
+        other = copy.copy(self)
+        chosen = {"only": [provider], "allow_fallbacks": False}
+        kept = {key: value for key, value in (self._form.provider or {}).items() if key != "order"}
+        other._form = replace(self._form, provider={**kept, **chosen})
+        return other
+
     def embed(self, inputs: Iterable[EmbedInput], *, role: Role) -> Iterator[EmbeddedBatch]:
         """Embed a stream of texts and pictures; see ``Embedder.embed``.
 

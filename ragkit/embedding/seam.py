@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ __all__ = [
     "FloatVector",
     "ImageInput",
     "Role",
+    "RoutedEmbedder",
     "embed_all",
     "embed_one",
 ]
@@ -96,6 +97,18 @@ class Embedder(Protocol):
 
     def close(self) -> None:
         """Give back connections and threads; twice is as good as once."""
+        ...
+
+
+@runtime_checkable
+class RoutedEmbedder(Embedder, Protocol):
+    """An ``Embedder`` whose requests a router may send to one of several providers."""
+
+    def pinned_to(self, provider: str) -> Embedder:
+        """The same embedder, on the same budget, asking one provider and no other.
+
+        For comparisons: its vectors are not stored, since a pin is part of the fingerprint.
+        """
         ...
 
 

@@ -18,6 +18,7 @@ from ragkit.embedding.seam import (
     FloatMatrix,
     FloatVector,
     Role,
+    RoutedEmbedder,
     embed_one,
 )
 from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
@@ -136,6 +137,11 @@ class LateEmbedder(_Late[Embedder]):
         for batch in batches:
             queried(self.fingerprint.model, batch)
             yield batch
+
+    def pinned_to(self, provider: str) -> Embedder:
+        """As ``RoutedEmbedder.pinned_to``; one that is not routed stays as it is."""
+        part = self.part
+        return part.pinned_to(provider) if isinstance(part, RoutedEmbedder) else part
 
     def embed_documents(self, texts: Sequence[EmbedInput]) -> FloatMatrix:
         """As ``Embedder.embed_documents``."""

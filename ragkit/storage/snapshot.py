@@ -381,6 +381,22 @@ class Snapshot:
             found.update((key, masks_from_value(value)) for key, value in rows)
         return found
 
+    def slots(self, keys: Iterable[bytes]) -> dict[bytes, int]:
+        """Rows of its matrix that hold the vectors of these keys, of a few keys at most."""
+        wanted = list(keys)
+        marks = ",".join("?" * len(wanted))
+        condition = self._in_matrix(f"slot IS NOT NULL AND key IN ({marks})")
+        query = f"SELECT key, slot FROM vectors WHERE {condition}"  # noqa: S608
+        return dict(self._connection.execute(query, wanted).fetchall())
+
+    def new_ids(self, keys: Iterable[bytes]) -> dict[bytes, int]:
+        """Ids of passages that this generation brought, for a few keys of embedded texts."""
+        wanted = list(keys)
+        marks = ",".join("?" * len(wanted))
+        query = f"""SELECT key, min(id) FROM passages WHERE born = ? AND key IN ({marks})
+            GROUP BY key"""  # noqa: S608
+        return dict(self._connection.execute(query, (self.generation, *wanted)).fetchall())
+
     def spent(self) -> list[tuple[str, int, int, str]]:
         """(model, tokens, requests, cost_usd) of each run of the ledger."""
         query = "SELECT model, tokens, requests, cost_usd FROM ledger ORDER BY run"

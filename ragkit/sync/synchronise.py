@@ -29,6 +29,7 @@ from ragkit.sync.pipeline import Outcome, Pipeline
 from ragkit.sync.pricing import saved_usd
 from ragkit.sync.progress import ProgressListener
 from ragkit.sync.roots import Scope, scopes, stored_path
+from ragkit.sync.route import watch_route
 from ragkit.sync.worker import CutReply, worker_arguments
 
 __all__ = ["Options", "Synchroniser"]
@@ -236,10 +237,14 @@ class _Run:
             self._move(move)
         for state, file in difference.touched:
             self._writer.touch(state.id, size=file.size, mtime_ns=file.mtime_ns)
+        model = synchroniser.embedder.fingerprint.model
+        watch = None
+        if difference.reads and model not in LOCAL_MODELS:
+            watch = watch_route(synchroniser.embedder, self._writer, self._store)
         pipeline = Pipeline(
             writer=self._writer,
             roots=self._roots,
-            embedder=synchroniser.embedder,
+            embedder=watch or synchroniser.embedder,
             listener=listener,
             stop=stop,
             screen=synchroniser.screen,
@@ -258,14 +263,19 @@ class _Run:
             except EmbeddingError as raised:
                 error = raised
         outcome = pipeline.outcome
+        drift: list[str] = []
+        if watch is not None and error is None and not stop.is_set():
+            drift = watch.settle(self._writer, outcome)
         if self._is_worth_keeping(outcome, error):
             self._commit(outcome)
+            if watch is not None:
+                watch.keep(self._writer)
         report = _report(outcome, difference, stopped=_why(stop, error))
-        model, snapshot = synchroniser.embedder.fingerprint.model, self._writer.snapshot()
+        drifting = ((model, sentence) for sentence in drift)
         return replace(
             report,
-            saved_usd=saved_usd(snapshot, model, outcome.reused_tokens),
-            warnings=(*report.warnings, *self._staging_lost()),
+            saved_usd=saved_usd(self._writer.snapshot(), model, outcome.reused_tokens),
+            warnings=(*drifting, *report.warnings, *self._staging_lost()),
         ), error
 
     def _is_worth_keeping(self, outcome: Outcome, error: EmbeddingError | None) -> bool:
