@@ -13,6 +13,7 @@ from ragkit.embedding.seam import (
     FloatMatrix,
     FloatVector,
     Role,
+    RoutedEmbedder,
     embed_all,
     embed_one,
 )
@@ -57,6 +58,13 @@ class ScreenedEmbedder:
         if isinstance(query, str):
             return self._screen.clean(query)
         return replace(query, text=self._screen.clean(query.text))
+
+    def pinned_to(self, provider: str) -> Embedder:
+        """As ``RoutedEmbedder.pinned_to``; one that is not routed stays as it is."""
+        embedder = self._embedder
+        if not isinstance(embedder, RoutedEmbedder):
+            return self
+        return ScreenedEmbedder(embedder.pinned_to(provider), self._screen)
 
     def embed_documents(self, texts: Sequence[EmbedInput]) -> FloatMatrix:
         """As ``Embedder.embed_documents``."""

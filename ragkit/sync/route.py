@@ -27,8 +27,8 @@ from ragkit.embedding.seam import (
 )
 from ragkit.errors import EmbeddingError, InputRejected
 from ragkit.models.fingerprint import Fingerprint
+from ragkit.screening.findings import masked
 from ragkit.storage.expenses import Expense
-from ragkit.storage.seam import StoredPassage
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 from ragkit.storage.writer import Writer
@@ -129,33 +129,37 @@ def known_texts(route: Route, snapshot: Snapshot, store: Store, of: Fingerprint)
 def chosen_texts(snapshot: Snapshot, store: Store, of: Fingerprint) -> list[KnownText]:
     """Canaries for a collection without any: the shortest of its first passages."""
     ids, _ = snapshot.ids_and_slots()
-    stored = snapshot.passages(ids[:_LOOKED_AT].tolist())
-    texts = {one.passage.id: embedded_text(one.title, one.passage) for one in stored.values()}
-    # The vector of a picture is not that of its words.
-    own = ((id_, text) for id_, text in texts.items() if of.key(text) == stored[id_].text_key)
-    return _known({id_: stored[id_].text_key for id_ in _shortest(own)}, snapshot, store, of)
+    sent = _sent(ids[:_LOOKED_AT].tolist(), snapshot, of)
+    best = _shortest((id_, text) for id_, (_, text) in sent.items())
+    return _known({id_: sent[id_][0] for id_ in best}, snapshot, store, of)
+
+
+def _sent(ids: Sequence[int], snapshot: Snapshot, of: Fingerprint) -> dict[int, tuple[bytes, str]]:
+    """Key and text of passages, exactly as they were embedded; pictures are left out."""
+    stored = snapshot.passages(ids)
+    masks = snapshot.masks(one.text_key for one in stored.values())
+    found: dict[int, tuple[bytes, str]] = {}
+    for id_, one in stored.items():
+        text = masked(embedded_text(one.title, one.passage), masks.get(one.text_key, ()))
+        if of.key(text) == one.text_key:
+            found[id_] = (one.text_key, text)
+    return found
 
 
 def _known(
     keys: Mapping[int, bytes], snapshot: Snapshot, store: Store, of: Fingerprint
 ) -> list[KnownText]:
     slots = snapshot.slots(keys.values())
-    living: dict[int, StoredPassage] = {}
-    for id_, one in snapshot.passages(list(keys)).items():
-        key = of.key(embedded_text(one.title, one.passage))
-        if one.text_key == keys[id_] == key and key in slots:
-            living[id_] = one
+    sent = _sent(list(keys), snapshot, of)
+    living = {id_: text for id_, (key, text) in sent.items() if key == keys[id_] and key in slots}
     if not living:
         return []
     rows = store.rows(snapshot)
     return [
         KnownText(
-            id=id_,
-            key=one.text_key,
-            text=embedded_text(one.title, one.passage),
-            vector=np.array(rows[slots[one.text_key]], np.float32),
+            id=id_, key=keys[id_], text=text, vector=np.array(rows[slots[keys[id_]]], np.float32)
         )
-        for id_, one in sorted(living.items())
+        for id_, text in sorted(living.items())
     ]
 
 

@@ -13,6 +13,7 @@ from ragkit.chunking import CHUNKER_VERSION
 from ragkit.config import DEFAULT_PASSAGE_TOKENS, Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import BudgetSpent, EmbeddingError, FingerprintMismatch, OutOfCredit
+from ragkit.models.catalogue import LOCAL_MODELS
 from ragkit.reading.names import source_from_raw
 from ragkit.reading.pool import WorkerPool
 from ragkit.reading.walk import FoundFile, SkippedFile, walk

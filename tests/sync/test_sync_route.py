@@ -270,3 +270,22 @@ def test_a_collection_without_canaries_gets_them_from_the_doctor(
     assert len(kept["canaries"]) == 3
     # Its vectors are the same, so that it may have made them.
     assert (kept["made_by"], kept["providers"]) == ("Alpha", {"Alpha": pytest.approx(1.0)})
+
+
+def test_a_canary_is_sent_as_it_was_embedded(
+    tmp_path: Path, docs: Path, embedding_server: LoopbackServer
+) -> None:
+    """A secret in it stays at home when it is embedded again, too."""
+    secret = "ghp_" + "Zq8" * 12
+    for path in docs.iterdir():
+        path.unlink()
+    (docs / "token.md").write_text(f"The token of the build is {secret} for now.\n")
+    with opened(tmp_path / "kb", embedding_server) as collection:
+        report = collection.sync(docs)
+    assert "masked" in report.warnings[0][1]
+    sent = len(embedding_server.ledger.requests)
+    found = examine(tmp_path / "kb")
+    assert [one.ok for one in found.checks if one.name == "drift"] == [True]
+    bodies = [one.body for one in embedding_server.ledger.requests]
+    assert any(b"The token of the build is [" in body for body in bodies[sent:])
+    assert not any(secret.encode() in body for body in bodies)
