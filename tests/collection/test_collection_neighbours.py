@@ -16,6 +16,7 @@ from loopback import KEY, LoopbackServer
 import ragkit
 from ragkit.collection.parts import Parts
 from ragkit.config import Secret, Settings
+from ragkit.embedding.rerank_seam import Reranker
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionLocked, FingerprintMismatch
 from ragkit.storage.lock import writer_lock
@@ -183,9 +184,11 @@ def test_searches_outlive_their_generation(
     closed: list[Parts] = []
     make, close = Parts.__init__, Parts.close
 
-    def counted_make(self: Parts, store: Store, embedder: Embedder, key: bytes) -> None:
+    def counted_make(
+        self: Parts, store: Store, embedder: Embedder, key: bytes, reranker: Reranker | None
+    ) -> None:
         made.append(self)
-        make(self, store, embedder, key)
+        make(self, store, embedder, key, reranker)
 
     def counted_close(self: Parts) -> None:
         closed.append(self)
