@@ -14,6 +14,7 @@ from ragkit.errors import InvalidArgument
 
 __all__ = [
     "Block",
+    "Box",
     "Citation",
     "Context",
     "Document",
@@ -77,6 +78,31 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """Where on a page a stretch of text is shown.
+
+    Lengths are in points (1/72 inch) from the upper left corner of the page as it is shown.
+
+    Attributes:
+        start: First character of the stretch in the document's text.
+        end: One past its last.
+        page: Counted from 1.
+        left_pt: Left edge.
+        top_pt: Upper edge.
+        right_pt: Right edge.
+        bottom_pt: Lower edge.
+    """
+
+    start: int
+    end: int
+    page: int
+    left_pt: float
+    top_pt: float
+    right_pt: float
+    bottom_pt: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """A picture that is a passage of its own.
 
@@ -127,6 +153,7 @@ class Document:
         metadata: Front matter, PDF information and the like.
         image: Set for a picture; its text is then a caption or empty.
         figures: Pictures in it, in order of ``start``, each of them once.
+        boxes: Of each line, in order, where the format has pages with places; else empty.
     """
 
     source: str
@@ -140,6 +167,7 @@ class Document:
     metadata: Metadata = field(default_factory=dict)
     image: Image | None = None
     figures: tuple[Figure, ...] = ()
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +190,10 @@ class Passage:
         metadata: The document's.
         image: Set for a picture; the text is then its caption or empty, and may lie in a passage of
             text as well.
+        table_header: The names of the columns, where the passage goes on with a table whose header
+            is in a passage before it; else empty.
+        boxes: Where it is shown, one for each column and page that it touches; empty where the
+            format has no places on pages.
     """
 
     id: int = 0
@@ -176,6 +208,8 @@ class Passage:
     tokens: int = 0
     metadata: Metadata = field(default_factory=dict)
     image: Image | None = None
+    table_header: str = ""
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

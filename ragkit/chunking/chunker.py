@@ -18,6 +18,7 @@ from ragkit.chunking.outline import headings_of, paths_at, sections_from
 from ragkit.chunking.packing import choose_cuts, longest_tokens
 from ragkit.chunking.recipe import front_matter_end
 from ragkit.chunking.refine import Caps, refine
+from ragkit.chunking.surroundings import boxes_of, table_headers
 from ragkit.config import DEFAULT_MODEL
 from ragkit.errors import InvalidArgument
 from ragkit.models.tokens import count_tokens
@@ -176,6 +177,8 @@ def _passages(
             "tokens": ruler.exact(*spans),
             "metadata": repeat(document.metadata),
             "image": repeat(document.image),
+            "table_header": table_headers(document, spans[0]),
+            "boxes": boxes_of(document, zip(starts, ends, strict=True)),
         },
     )
 
@@ -214,6 +217,7 @@ def _whole(document: Document, end: int) -> Passage:
         tokens=count_tokens(text),
         metadata=document.metadata,
         image=document.image,
+        boxes=next(iter(boxes_of(document, [(start, end)]))),
     )
 
 

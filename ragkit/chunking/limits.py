@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ragkit.chunking.recipe import LARGEST_PREFIX_BYTES, embedded_text, prefix_bound
+from ragkit.chunking.surroundings import boxes_between
 from ragkit.errors import InvalidArgument
 from ragkit.models.tokens import BoundCounter, BytePairCounter, TokenCounter, count_tokens
 from ragkit.records import Passage
@@ -93,7 +94,7 @@ class HardLimit:
 
     def _surely_fits(self, title: str | None, passage: Passage) -> bool:
         """Whether a bound proves it: bytes, or the passage's own cl100k tokens and then bytes."""
-        before = prefix_bound(title, passage.headings) + 4 * len(self.prompt) + _MARKS
+        before = prefix_bound(title, passage) + 4 * len(self.prompt) + _MARKS
         length = passage.end - passage.start
         if self.exact_cl100k:
             room = CHARACTERS_PER_TOKEN * self.max_tokens
@@ -145,8 +146,21 @@ def _halves(passage: Passage) -> tuple[Passage, Passage]:
     start = passage.end - len(right)
     line = passage.line + len(re.findall(r"\r\n?|\n", text[: start - passage.start]))
     return (
-        replace(passage, end=passage.start + len(left), text=left, tokens=count_tokens(left)),
-        replace(passage, start=start, text=right, tokens=count_tokens(right), line=line),
+        replace(
+            passage,
+            end=passage.start + len(left),
+            text=left,
+            tokens=count_tokens(left),
+            boxes=boxes_between(passage.boxes, passage.start, passage.start + len(left)),
+        ),
+        replace(
+            passage,
+            start=start,
+            text=right,
+            tokens=count_tokens(right),
+            line=line,
+            boxes=boxes_between(passage.boxes, start, passage.end),
+        ),
     )
 
 

@@ -17,13 +17,15 @@ RECIPE_VERSION = 1
 
 # 15 % of a passage of 100 tokens, by the count of _cost.
 PREFIX_TOKENS = 15
+# Of these for the names of a table's columns, where there are headings too.
+_HEADER_TOKENS = 10
 # A prefix more than three times as long as the text would drown it.
 _PREFIX_TO_TEXT = 3
 # A token of a rough count: up to eight letters of ASCII, three digits, or any other character.
 _ROUGH_TOKEN = re.compile(r"[a-zA-Z]{1,8}|[0-9]{1,3}|\S")
 _MOST_BYTES_PER_TOKEN = 12
-# Bytes of the largest prefix and its line end.
-LARGEST_PREFIX_BYTES = PREFIX_TOKENS * _MOST_BYTES_PER_TOKEN + 1
+# Bytes of the largest prefix and its line ends.
+LARGEST_PREFIX_BYTES = PREFIX_TOKENS * _MOST_BYTES_PER_TOKEN + 2
 _BETWEEN = " > "
 _LONGEST_FRONT_MATTER = 1 << 16
 _LONGEST_HEADING = 300
@@ -45,15 +47,20 @@ _WORD = re.compile(r"\w+")
 def embedded_text(document_title: str | None, passage: Passage) -> str:
     """The text whose vector stands for a passage, without the model's own prompt.
 
-    In front of the passage stand the document's stated title and the headings it stands under, at
-    most 15 tokens by a rough count, the outermost given up first. What the passage shows as a
-    line of its own is not repeated. Front matter at the head of a document is left out, unless
+    In front of the passage stand the document's stated title and the headings it stands under, and
+    the header of the table that it goes on with: at most 15 tokens by a rough count, of the header
+    the first 10, of the others the outermost given up first. What the passage shows as a line of
+    its own is not repeated. Front matter at the head of a document is left out, unless
     nothing else is there.
     """
     start, end = embedded_span(passage)
     text = passage.text[start:end]
-    prefix = _prefix(document_title, passage.headings, text)
-    return f"{prefix}\n{text}" if prefix else text
+    outer = [document_title or "", *passage.headings]
+    header = _header(
+        passage.table_header, text, most=_HEADER_TOKENS if any(outer) else PREFIX_TOKENS
+    )
+    path = _path(outer, text, PREFIX_TOKENS - (_cost(header) + 1 if header else 0))
+    return "\n".join(part for part in (path, header, text) if part)
 
 
 def embedded_span(passage: Passage) -> tuple[int, int]:
@@ -90,22 +97,29 @@ def front_matter_end(text: str) -> int:
     return 0
 
 
-def prefix_bound(document_title: str | None, headings: Sequence[str]) -> int:
-    """Bytes that the prefix and its line end cannot pass, whatever the passage shows."""
-    if not document_title and not headings:
-        return 0
-    parts = "".join([document_title or "", *headings])
-    if not parts.isascii():
+def prefix_bound(document_title: str | None, passage: Passage) -> int:
+    """Bytes that the prefix and its line ends cannot pass, whatever the passage shows."""
+    parts = [document_title or "", *passage.headings, passage.table_header]
+    joined = "".join(parts)
+    if not joined.isascii():
         return LARGEST_PREFIX_BYTES
-    return min(LARGEST_PREFIX_BYTES, len(parts) + len(_BETWEEN) * (1 + len(headings)))
+    most = len(joined) + len(_BETWEEN) * len(parts) if joined else 0
+    return min(LARGEST_PREFIX_BYTES, most)
 
 
-def _prefix(document_title: str | None, headings: Sequence[str], text: str) -> str:
+def _header(header: str, text: str, *, most: int) -> str:
+    """The first names of a table's columns."""
+    words = " ".join(header[:_LONGEST_HEADING].split())
+    if not words or _shows(text, words):
+        return ""
+    return _first_words(words, most, _PREFIX_TO_TEXT * len(text)).rstrip(" |,;")
+
+
+def _path(outer: Sequence[str], text: str, room: int) -> str:
     """Title and headings, as many of the inner ones as there is room for."""
-    room = PREFIX_TOKENS
     room_characters = _PREFIX_TO_TEXT * len(text)
     parts: list[str] = []
-    for part in reversed([document_title or "", *headings]):
+    for part in reversed(outer):
         words = " ".join(part[:_LONGEST_HEADING].split())
         if not words or words in parts or _shows(text, words):
             continue

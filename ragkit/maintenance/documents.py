@@ -125,6 +125,7 @@ def text_key(
         end=passage.end,
         text=passage.text,
         headings=headings,
+        table_header=passage.table_header or "",
     )
     return key(masked(embedded_text(document.title, plain), masks))
 

@@ -52,6 +52,7 @@ class AuditedPassage:
         headings: JSON.
         key: Of its vector.
         image: JSON, of a passage that is a picture.
+        table_header: Of the table that it goes on with.
         born: Generation.
         died: Generation, or None.
         is_sound: Whether the row is what was written.
@@ -65,6 +66,7 @@ class AuditedPassage:
     headings: str
     key: bytes
     image: str | None
+    table_header: str | None
     born: int
     died: int | None
     is_sound: bool
@@ -157,7 +159,7 @@ class Audit:
 
     def _passages_of(self, document_id: int) -> Iterator[AuditedPassage]:
         query = """SELECT id, document_id, ordinal, start, "end", text, headings, page, line,
-            tokens, key, slot, image, checksum, born, died FROM passages
+            tokens, key, slot, image, table_header, boxes, checksum, born, died FROM passages
             WHERE document_id = ? ORDER BY ordinal, row"""
         for row in self._connection.execute(query, (document_id,)):
             yield AuditedPassage(
@@ -169,9 +171,10 @@ class Audit:
                 headings=str(row[6]),
                 key=row[10],
                 image=row[12],
-                born=row[14],
-                died=row[15],
-                is_sound=row[13] == passage_checksum(row[1:13]),
+                table_header=row[13] if isinstance(row[13], str) else None,
+                born=row[16],
+                died=row[17],
+                is_sound=row[15] == passage_checksum(row[1:15]),
             )
 
     def ids(self) -> IdArray:

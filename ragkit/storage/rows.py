@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from ragkit.errors import CollectionDamaged
-from ragkit.records import Block, Document, Image, JsonValue, Metadata, Passage, Section
+from ragkit.records import Block, Box, Document, Image, JsonValue, Metadata, Passage, Section
 from ragkit.screening.findings import Finding
 from ragkit.storage.seam import StoredPassage
 from ragkit.storage.thumbnails import Thumbnails
@@ -41,6 +41,7 @@ __all__ = [
     "passage_values",
     "path_from_value",
     "path_value",
+    "place_values",
     "unpack_text",
 ]
 
@@ -151,13 +152,16 @@ class Problem:
 _PASSAGE_COLUMNS = """passages.id, roots.name, documents.source, passages.start, passages."end",
     passages.text, passages.headings, passages.page, passages.line, passages.tokens,
     documents.metadata, documents.title, passages.document_id, passages.ordinal, passages.key,
-    documents.language, {image}"""
-_PICTURES = 4
+    documents.language, {image}, {table_header}, {boxes}"""
+_PICTURES, _PLACES = 4, 7
 
 
+# Columns document_id … slot.
+_ALWAYS_SET = 11
 _PASSAGE_TYPES = (
     *(int, str, str, int, int, str, str, (int, _NONE), int, int, str),
     *(_TEXT_OR_NONE, int, int, bytes, _TEXT_OR_NONE, _TEXT_OR_NONE),
+    *(_TEXT_OR_NONE, _TEXT_OR_NONE),
 )
 _DOCUMENT_TYPES = (str, str, str, _TEXT_OR_NONE, str, str, str, bytes, (bytes, _NONE))
 
@@ -165,7 +169,12 @@ _DOCUMENT_TYPES = (str, str, str, _TEXT_OR_NONE, str, str, str, bytes, (bytes, _
 def passage_columns(schema: int) -> str:
     """What ``passage_from_row`` makes a record of, in a database of this schema."""
     image = "passages.image" if schema >= _PICTURES else "NULL"
-    return _PASSAGE_COLUMNS.format(image=image)
+    placed = schema >= _PLACES
+    return _PASSAGE_COLUMNS.format(
+        image=image,
+        table_header="passages.table_header" if placed else "NULL",
+        boxes="passages.boxes" if placed else "NULL",
+    )
 
 
 def passage_from_row(row: Sequence[object], thumbnails: Thumbnails | None) -> StoredPassage:
@@ -176,7 +185,7 @@ def passage_from_row(row: Sequence[object], thumbnails: Thumbnails | None) -> St
     """
     _check_types(row, _PASSAGE_TYPES)
     (id_, root, source, start, end, text, headings, page, line, tokens, metadata) = row[:11]
-    title, document_id, ordinal, key, language, image = row[11:]
+    title, document_id, ordinal, key, language, image, table_header, boxes = row[11:]
     passage = Passage(
         id=id_,  # type: ignore[arg-type]
         root=root,  # type: ignore[arg-type]
@@ -190,6 +199,8 @@ def passage_from_row(row: Sequence[object], thumbnails: Thumbnails | None) -> St
         tokens=tokens,  # type: ignore[arg-type]
         metadata=metadata_of(metadata),
         image=None if image is None else image_from_value(str(image), str(source), thumbnails),
+        table_header=table_header or "",  # type: ignore[arg-type]
+        boxes=() if boxes is None else boxes_from_value(boxes),
     )
     return StoredPassage(
         passage=passage,
@@ -251,6 +262,32 @@ def image_from_value(value: str, source: str, thumbnails: Thumbnails | None) -> 
     )
 
 
+def place_values(passage: Passage) -> tuple[str | None, str | None]:
+    """Columns table_header and boxes of a passage."""
+    boxes = [
+        [box.start, box.end, box.page, box.left_pt, box.top_pt, box.right_pt, box.bottom_pt]
+        for box in passage.boxes
+    ]
+    return passage.table_header or None, _json(boxes) if boxes else None
+
+
+def boxes_from_value(value: object) -> tuple[Box, ...]:
+    """The inverse of ``place_values``, of its second part."""
+    kind = list[tuple[int, int, int, float, float, float, float]]
+    return tuple(
+        Box(
+            start=start,
+            end=end,
+            page=page,
+            left_pt=left,
+            top_pt=top,
+            right_pt=right,
+            bottom_pt=bottom,
+        )
+        for start, end, page, left, top, right, bottom in parsed(value, kind)
+    )
+
+
 def links_value(links: Sequence[Link]) -> str | None:
     """Column links of a document."""
     return _json(links) if links else None
@@ -262,11 +299,15 @@ def links_from_value(value: str | None) -> tuple[Link, ...]:
 
 
 def passage_checksum(values: Sequence[object]) -> int:
-    """Checksum of a passage's columns document_id … slot and image.
+    """Checksum of a passage's columns document_id … slot, image, table_header and boxes.
 
-    That of a text leaves the image out, as earlier versions did, which had none.
+    Of the last three, those at the end that are not set are left out, as earlier versions did,
+    which had none.
     """
-    return checksum(values if values[-1] is not None else values[:-1])
+    end = len(values)
+    while end > _ALWAYS_SET and values[end - 1] is None:
+        end -= 1
+    return checksum(values[:end])
 
 
 def document_values(document: Document) -> tuple[object, ...]:

@@ -211,6 +211,13 @@ def m006_masks(database: sqlite3.Connection) -> None:
     database.execute("ALTER TABLE vectors ADD COLUMN masks TEXT")
 
 
+def m007_places(database: sqlite3.Connection) -> None:
+    """The header of the table that a passage goes on with, and where on its pages it is shown."""
+    database.execute("ALTER TABLE passages ADD COLUMN table_header TEXT")
+    # JSON list of [start, end, page, left_pt, top_pt, right_pt, bottom_pt].
+    database.execute("ALTER TABLE passages ADD COLUMN boxes TEXT")
+
+
 _MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_initial,
     m002_ledger_of_documents,
@@ -218,6 +225,7 @@ _MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m004_pictures,
     m005_expenses,
     m006_masks,
+    m007_places,
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
 

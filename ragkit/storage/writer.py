@@ -34,6 +34,7 @@ from ragkit.storage.rows import (
     passage_checksum,
     passage_values,
     path_value,
+    place_values,
 )
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.staging import STAGED_SETTING, Staged
@@ -47,7 +48,9 @@ _DOCUMENT_COLUMNS = """root_id, source, raw_name, digest, size, mtime_ns, media_
     reader_version, chunker_version, language, title, metadata, pages, sections, text, blocks,
     links, checksum, born"""
 _PASSAGE_COLUMNS = """document_id, ordinal, start, "end", text, headings, page, line, tokens, key,
-    slot, image, checksum"""
+    slot, image, table_header, boxes, checksum"""
+
+_PASSAGE_MARKS = ", ".join("?" * 17)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,13 +151,13 @@ class Writer:
             rows = []
             for ordinal, (passage, key, slot) in enumerate(passages):
                 columns = passage_values(passage, ordinal, key)
-                values = (document_id, *columns, slot, image_value(passage))
+                values = (document_id, *columns, slot, image_value(passage), *place_values(passage))
                 same = kept.get(_span_of(columns) if is_recut else key)
                 id_ = same.popleft() if same else None
                 rows.append((*values, passage_checksum(values), id_, self.generation + 1))
             self._connection.executemany(
                 f"INSERT INTO passages ({_PASSAGE_COLUMNS}, id, born)"  # noqa: S608
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f" VALUES ({_PASSAGE_MARKS})",
                 rows,
             )
 
@@ -172,10 +175,10 @@ class Writer:
                 f"SELECT {_PASSAGE_COLUMNS}, id FROM passages WHERE document_id = ?",  # noqa: S608
                 (document_id,),
             ).fetchall()
-            moved = [((new, *row[1:12]), row[13]) for row in rows]
+            moved = [((new, *row[1:-2]), row[-1]) for row in rows]
             self._connection.executemany(
                 f"INSERT INTO passages ({_PASSAGE_COLUMNS}, id, born)"  # noqa: S608
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f" VALUES ({_PASSAGE_MARKS})",
                 [(*values, passage_checksum(values), id_, born) for values, id_ in moved],
             )
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ragkit.chunking import Chunker
 from ragkit.reading.files import read_file
 from ragkit.reading.messages import ReadReply, ReadRequest
 from ragkit.reading.worker import serve
-from ragkit.records import Document, Passage
+from ragkit.records import Box, Document, Passage
 
 __all__ = ["CutReply", "cut_passages", "worker_arguments"]
 
@@ -30,6 +30,8 @@ class Cut:
     page: int | None
     line: int
     tokens: int
+    table_header: str
+    boxes: tuple[Box, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,8 @@ def cut_passages(document: Document, cuts: Sequence[Cut]) -> list[Passage]:
             tokens=cut.tokens,
             metadata=document.metadata,
             image=document.image,
+            table_header=cut.table_header,
+            boxes=cut.boxes,
         )
         for cut in cuts
     ]
@@ -85,7 +89,8 @@ def main(arguments: Sequence[str]) -> None:
                 passage_tokens=settings["passage_tokens"],
             )
         return CutReply(
-            read=reply,
+            # The lines' boxes are in the passages' now.
+            read=replace(reply, document=replace(reply.document, boxes=())),
             cuts=tuple(
                 Cut(
                     start=passage.start,
@@ -94,6 +99,8 @@ def main(arguments: Sequence[str]) -> None:
                     page=passage.page,
                     line=passage.line,
                     tokens=passage.tokens,
+                    table_header=passage.table_header,
+                    boxes=passage.boxes,
                 )
                 for passage in chunker.split(reply.document)
             ),
