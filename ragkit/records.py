@@ -217,11 +217,13 @@ class ScorePart:
     """What one list said of a hit, and what that came to.
 
     Attributes:
-        name: ``semantic``, ``lexical`` or ``rerank``.
-        score: Cosine, BM25 or the model's score; None where the list does not have the passage.
+        name: ``semantic``, ``lexical``, ``context`` or ``rerank``.
+        score: Cosine, BM25, what the neighbours of the passage score, or the model's score; None
+            where the list does not have the passage.
         rank: In that list; None below the depth to which it was read.
         lowest: What scales to 0: the lowest score of any passage; 0 for words.
-        highest: What scales to 1: the highest score of any passage, whatever the filter.
+        highest: What scales to 1: the highest score of any passage, whatever the filter; for words
+            at least what each word of the query would score once.
         scaled: 0 to 1, or the score itself where one list alone decides.
         weight: Of this list.
     """
@@ -280,7 +282,8 @@ class Hit:
         score: What the ranking goes by; higher is better.
         relevance: 0 to 1, calibrated on the collection; None while it is not.
         scores: What each list said: ``semantic`` (cosine), ``lexical`` (BM25), ``rerank``, and the
-            rank in each as ``semantic_rank`` and so on. A list that did not see it is absent. After
+            rank in each as ``semantic_rank`` and so on. A list that did not see it is absent. In
+            hybrid search ``context`` is what the passages before and after it score, 0 to 1. After
             reranking, ``fused`` and ``fused_rank`` say where it stood before.
         title: The document's stated title.
         explanation: Why it stands there, if that was asked for.

@@ -88,6 +88,11 @@ class PassagesInMemory:
         """Not asked here: nothing is packed."""
         raise NotImplementedError
 
+    def neighbours(self, ids: IdArray) -> tuple[IdArray, IdArray]:
+        """None: every document is asked for by its best passage."""
+        none = np.full(len(ids), -1, np.int64)
+        return none, none
+
     def span(self, document_id: int, start: int, end: int) -> str:
         """Not asked here: nothing is packed."""
         raise NotImplementedError

@@ -10,6 +10,7 @@ import numpy as np
 
 from ragkit.chunking.characters import Characters, Positions
 from ragkit.chunking.lines import Lines
+from ragkit.reading.structure import WIKI_HEADING
 from ragkit.records import Document, Section
 
 __all__ = ["Heading", "headings_of", "paths_at", "sections_from"]
@@ -126,12 +127,12 @@ def _line_end(text: str, lines: Lines, index: int, start: int) -> int:
 
 
 def _scanned(characters: Characters, lines: Lines, *, strict: bool) -> list[Heading]:
-    """Headings in the manner of Markdown: marked with ``#`` or underlined, outside of fences.
+    """Headings as Markdown and MediaWiki mark them, or underlined, outside of fences.
 
     Args:
         characters: The text.
         lines: Its lines.
-        strict: Ask for blank lines around a heading, since ``#`` often begins a mere comment.
+        strict: Ask for blank lines around one of Markdown, since ``#`` often begins a mere comment.
     """
     found: list[Heading] = []
     fence = ""
@@ -144,7 +145,10 @@ def _scanned(characters: Characters, lines: Lines, *, strict: bool) -> list[Head
                 fence = _fence_after(fence, opening)
             continue
         heading = None if fence else _heading(characters.text, lines, index, line)
-        if heading is not None and (not strict or _stands_alone(lines, heading, index)):
+        if heading is None and not fence and (wiki := WIKI_HEADING.match(line)):
+            level = wiki["marks"].count("=")
+            found.append(Heading(start=start, end=stop, level=level, title=wiki["title"]))
+        elif heading is not None and (not strict or _stands_alone(lines, heading, index)):
             found.append(heading)
     return found
 
@@ -166,7 +170,9 @@ def _candidates(
     after_blank = lines.after_blank[marked]
     under = ~after_blank & lines.after_blank[np.maximum(marked - 1, 0)]
     under &= (codes[np.minimum(first + 1, last)] == sign) & (codes[last] == sign)
-    kept = (fence | under | (hash_sign & after_blank if strict else hash_sign)).nonzero()[0]
+    wiki = (sign == ord("=")) & (codes[last] == sign)
+    hash_sign &= after_blank | (not strict)
+    kept = (fence | under | wiki | hash_sign).nonzero()[0]
     found = (marked[kept], first[kept], last[kept] + 1)
     return list(zip(*(each.tolist() for each in found), strict=True))
 

@@ -76,8 +76,10 @@ def _part_text(part: ScorePart) -> str:
     rank = "" if part.rank is None else f", rank {part.rank:,}"
     if part.weight == 1.0 and part.scaled == part.score:
         return f"{part.name} {part.score:.3f}{rank}".replace(", rank", " at rank")
+    if part.name == "context":
+        return f"{part.weight:.2g} x {part.scaled:.3f} neighbours"
     return (
-        f"{part.weight:g} x {part.scaled:.3f} {part.name}"
+        f"{part.weight:.2g} x {part.scaled:.3f} {part.name}"
         f" ({part.score:.3f} of {part.lowest:.3f} to {part.highest:.3f}{rank})"
     )
 

@@ -19,10 +19,14 @@ from ragkit.indexing.seam import FloatVector, IdArray, Ranking, VectorRanker, Wo
 from ragkit.retrieval.late import LateVectorRanker, LateWordRanker
 from ragkit.retrieval.retriever import Retriever
 from ragkit.storage.database import Origin
+from ragkit.storage.neighbours import NeighbourMap
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 
 __all__ = ["Generations", "Parts"]
+
+# A search asks twice, and twice again where it reads deeper.
+_ASKED_BEFORE_ALL = 4
 
 
 class Generations:
@@ -90,6 +94,8 @@ class Parts:
         self._guard = threading.Lock()
         self._vectors: VectorRanker | None = None
         self._words: WordRanker | None = None
+        self._neighbours: NeighbourMap | None = None
+        self._asked_for_neighbours = 0
         self._rebuilt: tempfile.TemporaryDirectory[str] | None = None
 
     def retriever(self, snapshot: Snapshot) -> Retriever:
@@ -99,6 +105,7 @@ class Parts:
             embedder=self._embedder,
             vectors=LateVectorRanker(lambda: self._vector_ranker(snapshot)),
             words=LateWordRanker(lambda: self._word_ranker(snapshot)),
+            neighbours=lambda ids: self._beside(snapshot, ids),
             reranker=self._reranker,
             expander=CollectionExpander(self._store.directory),
         )
@@ -109,6 +116,18 @@ class Parts:
             if self._rebuilt is not None:
                 self._rebuilt.cleanup()
                 self._rebuilt = None
+
+    def _beside(self, snapshot: Snapshot, ids: IdArray) -> tuple[IdArray, IdArray]:
+        """Neighbours of some passages: from the store for the first searches, then from memory.
+
+        A single search, as from the shell, does not wait for all of them to be read.
+        """
+        with self._guard:
+            self._asked_for_neighbours += 1
+            if self._neighbours is None and self._asked_for_neighbours > _ASKED_BEFORE_ALL:
+                self._neighbours = snapshot.neighbour_map()
+            known = self._neighbours
+        return snapshot.neighbours(ids) if known is None else known.of(ids)
 
     def _vector_ranker(self, snapshot: Snapshot) -> VectorRanker:
         with self._guard:

@@ -4,8 +4,7 @@ Normalised by NFKC and case; stems by language; runs of Chinese, Japanese, Korea
 like as pairs of characters; identifiers whole and in parts; accents folded after stemming, since
 the stemmers need them. The text itself is never changed.
 
-Common words stay in the index, so that a question of nothing else finds its passages too; they are
-left out of every other question.
+Common words stay in the index, so that a question of nothing else finds its passages too.
 """
 
 from __future__ import annotations
@@ -13,23 +12,26 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import Stemmer
 
-from ragkit.indexing.languages import DEFAULT_LANGUAGE, LANGUAGES, guess_language, stop_words
+from ragkit.indexing.languages import DEFAULT_LANGUAGE, LANGUAGES, guess_language
 
 __all__ = [
     "ANALYSIS_VERSION",
     "Analyzer",
     "detect_language",
-    "query_phrases",
-    "query_terms",
+    "is_unspaced",
+    "surfaces",
     "terms",
 ]
 
 # Goes up whenever any text would give other terms; older indexes are then built anew.
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
+
+# Terms of the whole of a word, and of its parts.
+Split = tuple[list[str], list[str]]
 
 # Scripts that are written without blanks between words, or (Korean) with blanks that do not part
 # words from their endings.
@@ -62,7 +64,8 @@ _PLAIN = re.compile(r"[a-z]++|[0-9]++")
 _SEPARATORS = re.compile(r"[._\-]+")
 _VERSION = re.compile(r"[vV]?([0-9]+(?:\.[0-9]+)+)")
 _IS_CAMEL = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
-_CAMEL_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+# RNAi and URLs end with letters of their own and are one part.
+_CAMEL_PARTS = re.compile(r"[A-Z]{2,}[a-z]{1,2}(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _PLURAL_ACRONYM = re.compile(r"[A-Z]{2,}s")
 
 # Soft hyphens and joiners are inside words and say nothing; quotes and hyphens have many forms.
@@ -99,12 +102,6 @@ _LONGEST = 64
 _KEPT = 24
 _CACHED_WORDS = 2**16
 
-# Shorter runs of words occur by chance, and halves of questions do so more than whole ones (with 4
-# words they cost SciFact 0.002 nDCG@10); longer texts are found by their many terms.
-_SHORTEST_PHRASE = 4
-_SHORTEST_HALF = 5
-_LONGEST_PHRASE = 64
-
 
 class Analyzer:
     """Makes terms, and remembers those of the words it has seen; for one thread at a time.
@@ -116,7 +113,6 @@ class Analyzer:
 
     def __init__(self, language: str = DEFAULT_LANGUAGE) -> None:
         self._language = language if language in LANGUAGES else DEFAULT_LANGUAGE
-        self._stop_words = stop_words(self._language)
         self._stemmers: dict[str, Callable[[str], str]] = {}
         self._stem_latin = self._stemmer(LANGUAGES[self._language])
         self._seen: dict[str, tuple[str, ...]] = {}
@@ -135,53 +131,61 @@ class Analyzer:
         return found
 
     def _expand(self, surface: str) -> tuple[str, ...]:
+        words, parts = self.split(surface)
+        return tuple(dict.fromkeys(term for term in (*words, *parts) if term))
+
+    def split(self, surface: str) -> Split:
+        """A word as it stands in a text: the terms that say all of it, and those of its parts."""
         if _PLAIN.fullmatch(surface):
-            return (self._term(surface),)
+            return [self._term(surface)], []
         if _IS_UNSPACED.match(surface):
-            return tuple(_pairs(surface))
+            return _pairs(surface), []
         if surface[-1] in "+#":
             bare = surface.rstrip("+#")
             if len(bare) == 1:
-                return (surface.casefold(), bare.casefold())
+                return [surface.casefold()], [bare.casefold()]
             surface = bare
-        return tuple(dict.fromkeys(term for term in self._of_compound(surface) if term))
+        return self._of_compound(surface)
 
-    def _of_compound(self, surface: str) -> list[str]:
-        """Terms of a word that may have parts: first the whole, then each of them."""
+    def _of_compound(self, surface: str) -> Split:
         version = _VERSION.fullmatch(surface)
         if version:
-            return [version[1], *version[1].split(".")]
+            return [version[1]], version[1].split(".")
         pieces = [piece for piece in _SEPARATORS.split(surface) if piece]
-        found: list[str] = []
+        words, parts = [], []
+        for piece in pieces:
+            own, inner = self._of_piece(piece)
+            words += own
+            parts += inner
         if len(pieces) > 1 and _is_one_name(surface, pieces):
             # Joined, so that max_tokens, max-tokens and maxTokens are one name.
-            found.append(self._term("".join(pieces).replace("'", "").casefold()))
-        for piece in pieces:
-            found += self._of_piece(piece)
-        return found
+            joined = self._term("".join(pieces).replace("'", "").casefold())
+            return [joined], words + parts
+        return words, parts
 
-    def _of_piece(self, piece: str) -> list[str]:
+    def _of_piece(self, piece: str) -> Split:
         if "'" in piece:
             return self._of_apostrophe(piece.casefold())
         if _PLURAL_ACRONYM.fullmatch(piece):
-            return [self._term(piece[:-1].lower())]
-        found = [self._term(piece.casefold())]
+            return [self._term(piece[:-1].lower())], []
+        words = [self._term(piece.casefold())]
         if piece.isascii() and _IS_CAMEL.search(piece):
-            found += [self._term(part.lower()) for part in _CAMEL_PARTS.findall(piece)]
-        return found
+            parts = _CAMEL_PARTS.findall(piece)
+            return words, [self._term(part.lower()) for part in parts if part.isdigit() or part[1:]]
+        return words, []
 
-    def _of_apostrophe(self, word: str) -> list[str]:
+    def _of_apostrophe(self, word: str) -> Split:
         """``l'homme`` is its noun, ``key's`` its stem, ``don't`` one word, ``O'Reilly`` both."""
         word = word.removesuffix("'s")
         elided = _ELIDED.match(word)
         rest = word[elided.end() :] if elided else ""
         if rest and self._language in _ELIDING_LANGUAGES:
-            return [self._term(rest.replace("'", ""))]
+            return [self._term(rest.replace("'", ""))], []
         joined = self._term(word.replace("'", ""))
         left, _, right = word.partition("'")
         if len(left) <= 2 < len(right):
-            return [joined, self._term(right.replace("'", ""))]
-        return [joined]
+            return [joined], [self._term(right.replace("'", ""))]
+        return [joined], []
 
     def _term(self, word: str) -> str:
         """The stem of a casefolded word, without accents."""
@@ -224,53 +228,9 @@ def detect_language(text: str) -> str:
     return guess_language(text) or DEFAULT_LANGUAGE
 
 
-def query_terms(text: str, languages: Sequence[str]) -> list[str]:
-    """Distinct terms of a question to an index that holds texts of these languages.
-
-    The question is analysed in each of them, since a German stem is found only in what was stemmed
-    as German; for an index of one language that is the same as analysing the question in it. Words
-    that are common in the question's own language are left out, unless there are no others; when
-    its language cannot be told, those that are common in any of the index's.
-    """
-    held = tuple(code for code in languages if code in LANGUAGES) or (DEFAULT_LANGUAGE,)
-    own = held[0] if len(held) == 1 else guess_language(text, held)
-    common = frozenset[str]().union(*(stop_words(code) for code in ([own] if own else held)))
-    found = surfaces(text)
-    content = [word for word in found if word.casefold() not in common]
-    if not content:
-        return list(dict.fromkeys(term for code in held for term in terms(text, code)))
-    # A word common in another language is no word of that language's passages.
-    return list(
-        dict.fromkeys(
-            term
-            for code in held
-            for word in content
-            if word.casefold() not in stop_words(code)
-            for term in terms(word, code)
-        )
-    )
-
-
-def query_phrases(text: str, languages: Sequence[str]) -> list[tuple[str, ...]]:
-    """Runs of terms that a passage has if the question is quoted from it.
-
-    The whole question, and each half of it: a passage may end within a quotation, but hardly
-    within both halves. Common words count here, since a quotation is known by their order too.
-    """
-    held = tuple(code for code in languages if code in LANGUAGES) or (DEFAULT_LANGUAGE,)
-    words = surfaces(text)
-    if not _SHORTEST_PHRASE <= len(words) <= _LONGEST_PHRASE:
-        return []
-    middle = len(words) // 2
-    halves = [words[:middle], words[middle:]] if middle >= _SHORTEST_HALF else []
-    analyzers = [Analyzer(code) for code in held]
-    return list(
-        dict.fromkeys(
-            tuple(analyzer.terms(" ".join(run)))
-            for analyzer in analyzers
-            for run in (words, *halves)
-        )
-    )
+def is_unspaced(surface: str) -> bool:
+    """Whether a word as it stands in a text is a run of a script without blanks between words."""
+    return _IS_UNSPACED.match(surface) is not None
 
 
 def surfaces(text: str) -> list[str]:

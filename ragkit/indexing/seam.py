@@ -25,12 +25,16 @@ class Ranking:
         lowest: The lowest score of any passage in the index, for min-max scaling; 0 for words,
             where a passage without a word of the query scores 0.
         highest: The highest score of any passage in the index, whatever the filter.
+        full: What counts as having all that was asked for: ``highest``, or more where no passage
+            does. For words it is what each word of the query would score, once in a passage of
+            average length.
     """
 
     ids: IdArray
     scores: FloatVector
     lowest: float
     highest: float
+    full: float = 0.0
 
 
 class VectorRanker(Protocol):

@@ -6,6 +6,7 @@ A directory is written once and never changed; ``wordbuild`` makes the next one 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import tempfile
@@ -17,9 +18,10 @@ import tantivy
 from tantivy import Occur, Query
 
 from ragkit.errors import InvalidArgument
-from ragkit.indexing.analysis import ANALYSIS_VERSION, query_phrases, query_terms
+from ragkit.indexing.analysis import ANALYSIS_VERSION
 from ragkit.indexing.languages import LANGUAGES
 from ragkit.indexing.manifest import DerivedUnusable, Manifest, check
+from ragkit.indexing.questions import Question, query_phrases
 from ragkit.indexing.seam import FloatVector, IdArray, Ranking
 
 __all__ = ["WordIndex"]
@@ -123,20 +125,20 @@ class WordIndex:
         if k < 1:
             raise InvalidArgument(f"k={k}: ask for 1 or more")
         searcher = self._opened()
-        parsed = self._parsed(query)
+        parsed, full = self._parsed(query)
         if parsed is None:
-            return _ranking(np.empty(0, np.int64), np.empty(0, np.float32), 0.0)
+            return _ranking(np.empty(0, np.int64), np.empty(0, np.float32), 0.0, full)
         quoted, totals = self._quoted(query, parsed)
         if among is None:
             ids, scores = _with(quoted, totals, *self._best(parsed, k, None))
-            return _ranking(ids[:k], scores[:k], float(scores[0]) if len(scores) else 0.0)
+            return _ranking(ids[:k], scores[:k], float(scores[0]) if len(scores) else 0.0, full)
         top = searcher.search(parsed, limit=1, count=False).hits
         highest = max([float(score) for score, _ in top] + totals[:1].tolist(), default=0.0)
         few = len(among) <= _FEW_IDS
         ids, scores = self._of(parsed, among) if few else self._best(parsed, k, among)
         allowed = _are_in(quoted, among)
         ids, scores = _with(quoted[allowed], totals[allowed], ids, scores)
-        return _ranking(ids[:k], scores[:k], highest)
+        return _ranking(ids[:k], scores[:k], highest, full)
 
     def scores(self, query: str, ids: IdArray) -> FloatVector:
         """BM25 of given ids, float32 (len(ids),); 0 for one without a word of the query.
@@ -147,7 +149,7 @@ class WordIndex:
         self._opened()
         wanted = np.asarray(ids, np.int64)
         scores = np.zeros(len(wanted), np.float32)
-        parsed = self._parsed(query)
+        parsed, _ = self._parsed(query)
         if parsed is None:
             return scores
         found, values = _with(*self._quoted(query, parsed), *self._of(parsed, np.unique(wanted)))
@@ -162,25 +164,47 @@ class WordIndex:
             raise InvalidArgument("the word index is closed: open it again")
         return self._searcher
 
-    def _parsed(self, text: str) -> Query | None:
-        """Any of the query's terms, in the text or in the path; None without a known term."""
+    def _parsed(self, text: str) -> tuple[Query | None, float]:
+        """Any of the query's terms, in the text or in the path; None without a known term.
+
+        And what a passage of average length scores that has each word of the query once. A word
+        that no passage has counts there as the rarest one would: the fewer of the query's words
+        there are, the less the words can tell.
+        """
         searcher = self._opened()
-        known = []
-        for term in query_terms(text[:_MAX_CHARACTERS], self._languages):
-            count = searcher.doc_freq("text", term) + searcher.doc_freq("path", term)
-            if count:
-                known.append((count, term))
-        if not known:
-            return None
-        if len(known) > _MAX_TERMS:
-            known = sorted(known)[:_MAX_TERMS]
-        clauses = []
-        for _, term in known:
-            in_text = Query.term_query(self._schema, "text", term, index_option="freq")
-            in_path = Query.term_query(self._schema, "path", term, index_option="freq")
-            clauses.append((Occur.Should, in_text))
-            clauses.append((Occur.Should, Query.boost_query(in_path, _PATH_WEIGHT)))
-        return Query.boolean_query(clauses)
+        asked = Question.of(text[:_MAX_CHARACTERS], self._languages)
+        counts = {term: searcher.doc_freq("text", term) for term in asked.weights}
+        known = sorted(
+            (count + searcher.doc_freq("path", term), term) for term, count in counts.items()
+        )
+        chosen = {term for _, term in [pair for pair in known if pair[0]][:_MAX_TERMS]}
+        full = sum(asked.weights[term] * self._rarity(counts[term]) for term in chosen)
+        if len(asked.words) <= _MAX_TERMS:
+            full += sum(
+                max(asked.weights[term] for term in word) * self._rarity(0)
+                for word in asked.words
+                if not any(map(counts.__getitem__, word))
+            )
+        clauses = [
+            clause
+            for term in asked.weights
+            if term in chosen
+            for clause in self._clauses(term, asked.weights[term])
+        ]
+        return Query.boolean_query(clauses) if clauses else None, full
+
+    def _clauses(self, term: str, weight: float) -> list[tuple[Occur, Query]]:
+        in_text = Query.term_query(self._schema, "text", term, index_option="freq")
+        in_path = Query.term_query(self._schema, "path", term, index_option="freq")
+        if weight != 1.0:
+            in_text = Query.boost_query(in_text, weight)
+        in_path = Query.boost_query(in_path, weight * _PATH_WEIGHT)
+        return [(Occur.Should, in_text), (Occur.Should, in_path)]
+
+    def _rarity(self, count: int) -> float:
+        """BM25's weight of a term that so many passages have."""
+        passages = self._manifest.documents
+        return math.log1p((passages - count + 0.5) / (count + 0.5)) if count <= passages else 0.0
 
     def _quoted(self, text: str, parsed: Query) -> tuple[IdArray, FloatVector]:
         """The passages that a text is quoted from, with all they score, best first.
@@ -288,8 +312,8 @@ def _are_in(ids: IdArray, allowed: IdArray) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _ranking(ids: IdArray, scores: FloatVector, highest: float) -> Ranking:
-    return Ranking(ids=ids, scores=scores, lowest=0.0, highest=highest)
+def _ranking(ids: IdArray, scores: FloatVector, highest: float, full: float) -> Ranking:
+    return Ranking(ids=ids, scores=scores, lowest=0.0, highest=highest, full=full)
 
 
 def open_searcher(directory: Path) -> tuple[tantivy.Searcher, tantivy.Schema]:

@@ -13,7 +13,13 @@ import re
 from ragkit.reading.content import RawFile, Reading
 from ragkit.reading.decoding import decode
 from ragkit.reading.front_matter import split_front_matter
-from ragkit.reading.structure import Heading, nest_sections, only_top_title, split_lines
+from ragkit.reading.structure import (
+    WIKI_HEADING,
+    Heading,
+    nest_sections,
+    only_top_title,
+    split_lines,
+)
 from ragkit.records import Block, Document
 
 __all__ = ["heading_words", "read_markdown", "scan_markdown"]
@@ -37,6 +43,9 @@ _HTML_BLOCK = re.compile(
 _HTML_ENDS = {1: ("-->",), 2: ("?>",), 3: ("</script>", "</pre>", "</style>", "</textarea>")}
 _TABLE_CHARACTERS = frozenset("|:- \t")
 _WIDEST_HEADING = 1000
+# CommonMark makes a heading of whatever paragraph stands above a line of = or -; a longer one is a
+# paragraph all the same, and must not become the title of all that follows.
+_LONGEST_UNDERLINED = 200
 _CODE_SPAN = re.compile(r"(?<![\\`])(`++)(.+?)(?<!`)\1(?!`)")
 _SET_ASIDE = re.compile("\ue000(\\d{1,3})\ue001")
 _INLINE = (
@@ -179,8 +188,15 @@ class _Scan:
             return self._fence(index, fence.group(1))
         if mark == "#" and inner < 4 and (atx := _ATX.match(stripped)):
             return self._heading(index, len(atx.group(1)), stripped[atx.end() :])
-        if mark in "=-" and self.kind == "paragraph" and _SETEXT.match(bare):
+        if (
+            mark in "=-"
+            and self.kind == "paragraph"
+            and self.end - self.begin <= _LONGEST_UNDERLINED
+            and _SETEXT.match(bare)
+        ):
             return self._underlined(index, 1 if mark == "=" else 2)
+        if mark == "=" and inner < 4 and (wiki := WIKI_HEADING.match(stripped[:_WIDEST_HEADING])):
+            return self._heading(index, wiki["marks"].count("="), wiki["title"])
         if mark in "-*_" and _RULE.match(bare):
             self._close()
             self.items.clear()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ragkit.records import Block, Section
 
 __all__ = [
+    "WIKI_HEADING",
     "Heading",
     "blank_separated",
     "nest_sections",
@@ -19,6 +20,12 @@ __all__ = [
 
 # str.splitlines would also break at form feeds, U+0085 and U+2028, which end no line in a file.
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+# MediaWiki's ``== Title ==``, also with blanks between the signs, as tokenised dumps have it; as
+# many signs behind as before, and those are the rank.
+WIKI_HEADING = re.compile(
+    r"(?P<marks>={2,6}|=(?: =){0,5}(?=[ \t]))[ \t]*"
+    r"(?P<title>[^=\s](?:[^=]*[^=\s])?)[ \t]*(?P=marks)[ \t]*$"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ragkit.chunking.recipe import embedded_text
-from ragkit.indexing.analysis import Analyzer, detect_language, query_terms, surfaces
+from ragkit.indexing.analysis import Analyzer, detect_language, surfaces
+from ragkit.indexing.questions import query_terms
 from ragkit.records import Explanation, Hit, ScorePart
 from ragkit.retrieval.fusion import Scale, min_max
 from ragkit.storage.seam import StoredPassage

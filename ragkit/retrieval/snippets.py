@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ragkit.indexing.analysis import Analyzer, detect_language, query_terms
+from ragkit.indexing.analysis import Analyzer, detect_language
+from ragkit.indexing.questions import query_terms
 
 __all__ = ["matched_spans"]
 

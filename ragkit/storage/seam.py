@@ -60,6 +60,14 @@ class PassageStore(Protocol):
         """Passages of a document with ordinals from first to last inclusive, in order."""
         ...
 
+    def neighbours(self, ids: IdArray) -> tuple[IdArray, IdArray]:
+        """The passages before and after each of some, int64 (len(ids),) both; -1 for none.
+
+        A neighbour is alive, touches it in the order of their document, and stands under the same
+        headings. A passage that is not alive has none.
+        """
+        ...
+
     def span(self, document_id: int, start: int, end: int) -> str:
         """``document.text[start:end]``."""
         ...

@@ -20,6 +20,7 @@ from ragkit.storage.database import Origin
 from ragkit.storage.expenses import expenses_by_model
 from ragkit.storage.ledger import Rate, rate_of, spending_by_document, spending_by_model
 from ragkit.storage.matrix import FIRST_MATRIX
+from ragkit.storage.neighbours import NeighbourMap, read_neighbours
 from ragkit.storage.rows import (
     DocumentState,
     FileFacts,
@@ -146,6 +147,14 @@ class Snapshot:
             AND {self._alive("passages")} ORDER BY passages.ordinal"""  # noqa: S608
         rows = self._connection.execute(query, (document_id, first, last))
         return [passage_from_row(row, self._thumbnails) for row in rows]
+
+    def neighbours(self, ids: IdArray) -> tuple[IdArray, IdArray]:
+        """The living passages before and after each of some; -1 for none."""
+        return read_neighbours(self._connection, ids, self._alive)
+
+    def neighbour_map(self) -> NeighbourMap:
+        """What ``neighbours`` says of all living passages, to be asked often."""
+        return NeighbourMap.read(self._connection, self._alive)
 
     def span(self, document_id: int, start: int, end: int) -> str:
         """``document.text[start:end]``."""

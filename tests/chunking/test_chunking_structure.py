@@ -50,6 +50,14 @@ def test_underlined_headings_are_seen_in_plain_text() -> None:
     assert passages[0].text.startswith("Intro\n=====\n\n")
 
 
+def test_wiki_headings_are_seen_in_plain_text() -> None:
+    """MediaWiki's headings need no blank lines, and may have blanks between their signs."""
+    text = f"== Plot ==\n{LONG}\n{LONG}\n = = = Music = = = \n{LONG}\n{LONG}\n== Legacy ==\n{LONG}"
+    found = [passage.headings for passage in split(text)]
+    assert sorted(set(found)) == [("Legacy",), ("Plot",), ("Plot", "Music")]
+    assert {passage.headings for passage in split(f"a = b\n\n==== Front\n{LONG}\nx == y\n")} == {()}
+
+
 def test_comments_are_no_headings() -> None:
     """A line with a hash in a script or a fence opens no section."""
     script = "# install\npip install x\n# run\nx --help\n" * 20

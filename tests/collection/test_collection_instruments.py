@@ -164,7 +164,7 @@ def test_an_explanation_adds_up(collection: ragkit.Collection, mode: str) -> Non
     assert best is not None
     assert (best.matched, best.missing) == (("signing", "keys", "rotated"), ("often", "zebras"))
     assert {"how", "the"} <= set(best.common)
-    names = {"hybrid": ["semantic", "lexical"]}.get(mode, [mode])
+    names = {"hybrid": ["semantic", "lexical", "context"]}.get(mode, [mode])
     assert [part.name for part in best.parts] == names
 
 

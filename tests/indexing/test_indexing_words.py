@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragkit.errors import InvalidArgument
-from ragkit.indexing.analysis import query_phrases, query_terms, terms
+from ragkit.indexing.analysis import terms
 from ragkit.indexing.manifest import DerivedUnusable, check
+from ragkit.indexing.questions import query_phrases, query_terms
 from ragkit.indexing.seam import Ranking
 from ragkit.indexing.wordbuild import WordEntry, build_words
 from ragkit.indexing.words import WordIndex, kind
@@ -99,6 +100,22 @@ def test_ranks_as_the_formula_says(
     for found in (ranking, among):
         assert found.highest == pytest.approx(highest, rel=1e-5)
         assert found.lowest == 0.0
+
+
+def test_full_marks_are_each_word_once(tmp_path: Path) -> None:
+    """A word that no passage has counts as the rarest would: then no passage has full marks."""
+    index = build(tmp_path / "words-1", {1: "key rotation", 2: "disk backup", 3: "disk alarm"})
+
+    def rarity(holders: int) -> float:
+        return math.log(1 + (3 - holders + 0.5) / (holders + 0.5))
+
+    assert index.rank("key", 5).full == pytest.approx(rarity(1))
+    assert index.rank("the disk", 5).full == pytest.approx(rarity(2))
+    both = index.rank("disk zebra", 5)
+    assert both.full == pytest.approx(rarity(2) + rarity(0))
+    assert both.highest < both.full
+    assert index.rank("zebra", 5).full == pytest.approx(rarity(0))
+    assert index.rank("!", 5).full == 0.0
 
 
 changes = st.lists(st.tuples(st.sets(st.integers(0, 30)), corpora), min_size=1, max_size=4)

@@ -93,6 +93,22 @@ def test_sections_have_levels_titles_and_extents() -> None:
     assert [s.end for s in document.sections] == [end, starts[2], end, end, end]
 
 
+def test_wiki_headings_are_headings_too() -> None:
+    """As MediaWiki marks them, also with blanks between the signs; no sign on one side alone."""
+    text = (
+        "= Tower =\nA house.\n == Use ==\nPlenty.\n = = = Later = = = \nGone.\n==== Front\na = b\n"
+    )
+    sections = [(one.level, one.title) for one in read(text).sections]
+    assert sections == [(1, "Tower"), (2, "Use"), (3, "Later")]
+
+
+def test_a_long_paragraph_is_no_heading_whatever_underlines_it() -> None:
+    """A line of = under a paragraph does not make it the title of the document."""
+    caption = "Figure 1 shows the concentration of the protein over time. " * 5
+    assert read(f"{caption}\n=\n0.1\n").title is None
+    assert read("Figure 1\n=\n0.1\n").title == "Figure 1"
+
+
 def test_blocks_are_what_a_chunker_would_not_cut() -> None:
     """Lists, tables, code, quotes and paragraphs are found in order, without overlap."""
     found = kinds(HANDBOOK)

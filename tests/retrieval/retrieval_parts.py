@@ -90,6 +90,20 @@ class MemoryStore:
             if stored.document_id == document_id and first <= stored.ordinal <= last
         ]
 
+    def neighbours(self, ids: IdArray) -> tuple[IdArray, IdArray]:
+        """As ``PassageStore.neighbours``."""
+        alive = {one: self.stored[one] for one in self.stored if one not in self.dead}
+        place = {(one.document_id, one.ordinal): one for one in alive.values()}
+        found = []
+        for id_ in ids.tolist():
+            here = alive.get(id_)
+            for step in (-1, 1):
+                beside = here and place.get((here.document_id, here.ordinal + step))
+                same = beside and here and beside.passage.headings == here.passage.headings
+                found.append(beside.passage.id if beside and same else -1)
+        pairs = np.array(found, np.int64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
     def span(self, document_id: int, start: int, end: int) -> str:
         """As ``PassageStore.span``."""
         return self.documents[document_id].text[start:end]

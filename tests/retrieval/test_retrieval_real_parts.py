@@ -65,7 +65,7 @@ def test_equal_texts_tie_by_id(retriever: Retriever) -> None:
     """Two documents of the same text have the same score to the bit, the older id first."""
     first, second = retriever.search("cat on a mat", k=2)
     assert (first.source, second.source) == ("0.txt", "5.txt")
-    assert first.score == second.score == pytest.approx(1.0)
+    assert first.score == second.score > 0.9
 
 
 def test_hybrid_is_the_combination_of_both_modes(retriever: Retriever) -> None:
@@ -74,9 +74,11 @@ def test_hybrid_is_the_combination_of_both_modes(retriever: Retriever) -> None:
     semantic = {h.passage.id: h.score for h in retriever.search(query, mode="semantic")}
     lexical = {h.passage.id: h.score for h in retriever.search(query, mode="lexical")}
     lowest, highest = min(semantic.values()), max(semantic.values())
+    # "popular", "programming" and "models" once each; the best has two of the three.
+    full = retriever.words.rank(query, 1).full
+    assert full > max(lexical.values())
     expected = {
-        one: 0.5 * (cosine - lowest) / (highest - lowest)
-        + 0.5 * lexical.get(one, 0.0) / max(lexical.values())
+        one: 0.5 * (cosine - lowest) / (highest - lowest) + 0.5 * lexical.get(one, 0.0) / full
         for one, cosine in semantic.items()
     }
     hits = retriever.search(query)

@@ -187,7 +187,7 @@ def test_blank_passages_are_not_sent() -> None:
     rig = Rig(["key one", "key key two two"])
     (number,) = rig.store.add(Document(source="0/blank.txt", text="   "), [(0, 3)])
     rows = HashedEmbedder().embed_documents(["key one", "key key two two", "key"])
-    rig.retriever._vectors = MatrixVectors([1, 2, number], rows)
+    rig.retriever._lists._vectors = MatrixVectors([1, 2, number], rows)
     assert ids_of(rig.retriever.search("key", mode="semantic"))[0] == number
     hits = rig.retriever.search("key", mode="semantic", rerank=MODEL)
     assert sorted(rig.reranker.asked[0][1]) == ["key key two two", "key one"]

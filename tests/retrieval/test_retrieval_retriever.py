@@ -112,7 +112,7 @@ def test_hybrid_hits_say_what_each_list_said() -> None:
     assert best.scores["lexical"] == pytest.approx(2 / 1.2)
     assert (best.scores["semantic_rank"], best.scores["lexical_rank"]) == (1, 1)
     assert best.score == pytest.approx(1.0)
-    assert set(second.scores) == {"semantic", "semantic_rank"}
+    assert set(second.scores) == {"semantic", "semantic_rank", "context"}
 
 
 def test_no_matching_word_leaves_the_semantic_order() -> None:

@@ -252,6 +252,45 @@ def test_spans_come_from_the_documents_text(filled: Store) -> None:
     assert [item.passage.text for item in siblings] == ["one", "two"]
 
 
+def test_neighbours_stand_beside_each_other_in_a_document(filled: Store) -> None:
+    """The living passages before and after, asked one by one or of all; none beyond a document."""
+    with filled.writing() as writer:
+        stage(writer, root_of(filled), "c.md", ["five", "six", "seven"])
+        commit(writer, root_of(filled))
+    asked = np.array([1, 2, 3, 4, 5, 6, 7, 99], np.int64)
+    before, after = [-1, 1, -1, 3, -1, 5, 6, -1], [2, -1, 4, -1, 6, 7, -1, -1]
+    with filled.snapshot() as snapshot:
+        for found in (snapshot.neighbours(asked), snapshot.neighbour_map().of(asked)):
+            assert [each.tolist() for each in found] == [before, after]
+    with filled.writing() as writer:
+        writer.remove_document(document_id(filled, "c.md"))
+        commit(writer, root_of(filled))
+    with filled.snapshot() as snapshot:
+        for found in (snapshot.neighbours(asked), snapshot.neighbour_map().of(asked)):
+            assert found[1].tolist() == [2, -1, 4, -1, -1, -1, -1, -1]
+
+
+def test_neighbours_stand_under_the_same_headings(store: Store) -> None:
+    """A passage under another heading is about something else, and no neighbour."""
+    text = "one\ntwo\nthree"
+    spans = [(0, 3, ("A",)), (4, 7, ("A",)), (8, 13, ("B",))]
+    with store.writing() as writer:
+        root = writer.add_root("docs", "../docs", is_file=False)
+        keys = [bytes([n]) * 32 for n in range(3)]
+        slots = writer.vectors.add(keys, np.eye(8, dtype=np.float32)[:3], refused={}, spent=SPENT)
+        passages = [
+            (Passage(source="a", start=s, end=e, text=text[s:e], headings=h), key, slots[key])
+            for (s, e, h), key in zip(spans, keys, strict=True)
+        ]
+        document = Document(source="a", text=text)
+        writer.add_document(root, document, facts(b"a"), passages, replaces=None)
+        commit(writer, root)
+    asked = np.array([1, 2, 3], np.int64)
+    with store.snapshot() as snapshot:
+        for found in (snapshot.neighbours(asked), snapshot.neighbour_map().of(asked)):
+            assert [each.tolist() for each in found] == [[-1, 1, -1], [2, -1, -1]]
+
+
 def test_problems_are_kept_by_root(filled: Store) -> None:
     """A sync replaces the problems of its roots and leaves those of others."""
     docs = root_of(filled)

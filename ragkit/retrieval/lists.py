@@ -1,0 +1,158 @@
+"""How one query reads its lists: by words, by meaning, or both combined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from ragkit.embedding.seam import Embedder, FloatVector, embed_all
+from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
+from ragkit.retrieval.arguments import Mode
+from ragkit.retrieval.fusion import CONTEXT_WEIGHT, Neighbours, Scale, combine
+
+__all__ = ["DEEPER", "Candidates", "Lists", "Read", "first_depth"]
+
+# Measured on 472 questions to 3,335 passages and 300 to 16,024: this deep put the first ten of
+# 99.9 % of them in order at once; the others are read deeper.
+FIRST_DEPTH = 150
+DEPTH_PER_HIT = 6
+DEEPER = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Passages in final order, as far down as the lists that were read can tell.
+
+    Attributes:
+        ids: Best first.
+        scores: What the order goes by.
+        details: ``Hit.scores`` of the i-th.
+        scales: How the score of each list counts.
+        complete: Whether there is nothing below.
+    """
+
+    ids: IdArray
+    scores: npt.NDArray[np.floating]
+    details: Callable[[int], dict[str, float]]
+    scales: tuple[Scale, ...]
+    complete: bool
+
+
+# To a depth of each list.
+Read = Callable[[int], Candidates]
+
+
+def first_depth(mode: Mode, hits: int) -> int:
+    """How deep to read for so many hits."""
+    return max(FIRST_DEPTH, DEPTH_PER_HIT * hits) if mode == "hybrid" else hits
+
+
+class Lists:
+    """The lists of one generation.
+
+    Args:
+        embedder: Makes the query's vector.
+        vectors: Ranks by cosine.
+        words: Ranks by BM25.
+        neighbours: The passages before and after each of some.
+        semantic_weight: Share of the cosine in hybrid search, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedder: Embedder,
+        vectors: VectorRanker,
+        words: WordRanker,
+        neighbours: Neighbours,
+        semantic_weight: float,
+    ) -> None:
+        self._embedder = embedder
+        self._vectors = vectors
+        self._words = words
+        self._neighbours = neighbours
+        self._semantic_weight = semantic_weight
+
+    def readers(self, queries: Sequence[str], mode: Mode, among: IdArray | None) -> Iterator[Read]:
+        """How each query reads its lists; all are embedded at once."""
+        if mode == "lexical":
+            yield from (partial(self._by_words, query, among) for query in queries)
+            return
+        vectors = embed_all(self._embedder, queries, "query")
+        for query, vector in zip(queries, vectors, strict=True):
+            if mode == "semantic":
+                yield partial(self._by_vector, vector, among)
+            else:
+                yield partial(self._by_both, query, vector, among)
+
+    def _by_words(self, query: str, among: IdArray | None, depth: int) -> Candidates:
+        return _single(self._words.rank(query, depth, among=among), "lexical", depth)
+
+    def _by_vector(self, vector: FloatVector, among: IdArray | None, depth: int) -> Candidates:
+        return _single(self._vectors.rank(vector, depth, among=among), "semantic", depth)
+
+    def _by_both(
+        self, query: str, vector: FloatVector, among: IdArray | None, depth: int
+    ) -> Candidates:
+        semantic = self._vectors.rank(vector, depth, among=among)
+        lexical = self._words.rank(query, depth, among=among)
+        weight = self._semantic_weight
+        combined = combine(
+            semantic,
+            lexical,
+            depth=depth,
+            wanted=max(1, depth // DEPTH_PER_HIT),
+            neighbours=self._neighbours,
+            semantic_scores=lambda ids: self._vectors.scores(vector, ids),
+            lexical_scores=lambda ids: self._words.scores(query, ids),
+            semantic_weight=weight,
+        )
+        ranks = {"semantic_rank": _ranks(semantic), "lexical_rank": _ranks(lexical)}
+
+        def details(index: int) -> dict[str, float]:
+            said: dict[str, float] = {}
+            if not np.isnan(combined.semantic[index]):
+                said["semantic"] = float(combined.semantic[index])
+            if combined.lexical[index] > 0:
+                said["lexical"] = float(combined.lexical[index])
+            said["context"] = float(combined.context[index])
+            passage_id = int(combined.ids[index])
+            said.update({name: r[passage_id] for name, r in ranks.items() if passage_id in r})
+            return said
+
+        own = 1.0 - CONTEXT_WEIGHT
+        full = max(lexical.highest, lexical.full)
+        return Candidates(
+            ids=combined.ids,
+            scores=combined.scores,
+            details=details,
+            scales=(
+                _scale(semantic, "semantic", own * weight),
+                Scale(name="lexical", lowest=0.0, highest=full, weight=own * (1.0 - weight)),
+                Scale(name="context", lowest=0.0, highest=1.0, weight=CONTEXT_WEIGHT),
+            ),
+            complete=combined.complete,
+        )
+
+
+def _single(ranking: Ranking, name: str, depth: int) -> Candidates:
+    """One list is in final order as it is."""
+    return Candidates(
+        ids=ranking.ids,
+        scores=ranking.scores,
+        details=lambda index: {name: float(ranking.scores[index]), f"{name}_rank": index + 1},
+        scales=(replace(_scale(ranking, name, 1.0), is_alone=True),),
+        complete=len(ranking.ids) < depth,
+    )
+
+
+def _scale(ranking: Ranking, name: str, weight: float) -> Scale:
+    return Scale(name=name, lowest=ranking.lowest, highest=ranking.highest, weight=weight)
+
+
+def _ranks(ranking: Ranking) -> dict[int, int]:
+    return {passage_id: rank for rank, passage_id in enumerate(ranking.ids.tolist(), 1)}
