@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ragkit.chunking.recipe import embedded_span
 from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
 from ragkit.records import Hit, Hits, Reranking, ScorePart
 
@@ -41,8 +42,10 @@ def reranked(hits: Sequence[Hit], query: str, *, model: str, by: Reranker) -> Hi
     Raises:
         ConfigurationError: The model cannot be asked at all.
     """
-    # A picture without words has nothing to be read.
-    readable = [place for place, hit in enumerate(hits) if shown_text(hit).strip()]
+    from ragkit.embedding.batches import refusal  # noqa: PLC0415 - only where something is sent
+
+    # A picture without words has nothing to be read, and a file as base64 would be read for money.
+    readable = [place for place, hit in enumerate(hits) if refusal(hit.text) is None]
     if not readable:
         return Hits(hits, rerank=Reranking(model=model, applied=False))
     answer = by.rerank(query, [shown_text(hits[place]) for place in readable], model=model)
@@ -55,12 +58,15 @@ def shown_text(hit: Hit) -> str:
     """What the model reads of a passage: the headings that a person would see above it, and it.
 
     All of them, unlike in front of the text that is embedded, where a long path would drown the
-    passage: here it is read beside the query and costs its tokens alone. A path in the file system
-    is left out, so that a file that moves is as good an answer as before.
+    passage: here it is read beside the query and costs its tokens alone. Front matter is left out
+    as it is there. So is the path in the file system: a file that moves is as good an answer as
+    before.
     """
     words = (" ".join(heading.split()) for heading in (hit.title or "", *hit.headings))
     path = " > ".join(dict.fromkeys(filter(None, words)))
-    return f"{path}\n{hit.text}" if path else hit.text
+    start, end = embedded_span(hit.passage)
+    text = hit.text[start:end]
+    return f"{path}\n{text}" if path else text
 
 
 def _told(model: str, candidates: int, answer: RerankAnswer) -> Reranking:

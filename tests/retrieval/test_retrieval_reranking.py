@@ -178,14 +178,21 @@ def test_the_model_reads_headings_and_text() -> None:
     passage = store.stored[1].passage
     hit = Hit(passage=passage, rank=1, score=1.0, title="Keys")
     assert shown_text(hit) == "Keys > Rotation of keys\nEvery ninety days."
+    matter = "---\ntitle: Keys\n---\n"
+    whole = Document(source="b.md", title="Keys", text=f"{matter}Every ninety days.")
+    store.add(whole, [(0, len(whole.text))])
+    front = Hit(passage=store.stored[2].passage, rank=1, score=1.0, title="Keys")
+    assert shown_text(front) == "Keys\nEvery ninety days."
     bare = Hit(passage=Rig(["Just text."]).store.stored[1].passage, rank=1, score=1.0)
     assert shown_text(bare) == "Just text."
 
 
-def test_blank_passages_are_not_sent() -> None:
+@pytest.mark.parametrize("text", ["   ", "data:image/png;base64," + "QUJD" * 100])
+def test_what_holds_no_words_is_not_sent(text: str) -> None:
     """A passage without a word is not given to the model, and stands below those that were."""
     rig = Rig(["key one", "key key two two"])
-    (number,) = rig.store.add(Document(source="0/blank.txt", text="   "), [(0, 3)])
+    document = Document(source="0/blank.txt", text=text)
+    (number,) = rig.store.add(document, [(0, len(text))])
     rows = HashedEmbedder().embed_documents(["key one", "key key two two", "key"])
     rig.retriever._lists._vectors = MatrixVectors([1, 2, number], rows)
     assert ids_of(rig.retriever.search("key", mode="semantic"))[0] == number
