@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from decimal import Decimal
 from functools import partial
 from queue import Empty
 from typing import Final
@@ -34,12 +33,13 @@ from ragkit.embedding.policy import (
     is_slow,
     way_of,
 )
+from ragkit.embedding.purse import Purse
 from ragkit.embedding.results import batch_of, report_of
 from ragkit.embedding.seam import EmbeddedBatch
 from ragkit.embedding.server import Outcome, Server, ask
 from ragkit.embedding.wire import Reply, RequestForm
 from ragkit.embedding.workers import Workers
-from ragkit.errors import BudgetSpent, RagkitError
+from ragkit.errors import RagkitError
 
 __all__ = ["Stream"]
 
@@ -79,7 +79,7 @@ class Stream:
         self._form = form
         self._picture_form = picture_form
         self._batcher = batcher
-        self._budget = budget
+        self._purse = Purse(budget, server.pictures)
         self._workers: Workers[Job, Outcome] = Workers()
         self._in_flight: set[Job] = set()
         self._ends_at_s = _end_s(server.policy.patience.run_s)
@@ -144,12 +144,9 @@ class Stream:
                 if len(self._postponed) >= _POSTPONED_AT_ONCE:
                     return
                 continue
-            if self._budget is not None:
-                promised = self._budget.reserve(self._money_bytes(job))
-                if promised is None:
-                    self._out_of_budget(job, self._budget)
-                    return
-                job.promised_usd = promised
+            if not self._purse.reserve(job):
+                self._out_of_budget(job)
+                return
             self._send(job)
 
     def _next_job(self) -> Job | None:
@@ -161,7 +158,7 @@ class Stream:
             return None
         most = _FIRST_INPUTS if self._server.encoding.is_open else None
         most_pictures = self._server.pictures.most
-        if self._budget is not None and not self._budget.knows_price:
+        if not self._purse.is_open:
             most = most_pictures = 1
         try:
             entries = self._batcher.next_batch(most, most_pictures)
@@ -177,8 +174,8 @@ class Stream:
         # ahead of without end.
         return not self._exhausted and len(self._again) < self._server.at_once
 
-    def _out_of_budget(self, job: Job, budget: Budget) -> None:
-        alone = not self._in_flight and not budget.has_promises
+    def _out_of_budget(self, job: Job) -> None:
+        alone = not self._in_flight and not self._purse.has_promises
         if alone and len(job.entries) > 1:
             # What is left may still pay for fewer texts: their true price is below the promise.
             self._again[:0] = job.parts((len(job.entries) + 1) // 2, keep_failures=True)
@@ -186,17 +183,7 @@ class Stream:
         self._again.insert(0, job)
         self._short_of_money = True
         if alone:
-            self._stop = BudgetSpent(
-                f"stopped before passing max_cost_usd={budget.max_cost_usd} (spent "
-                f"{budget.spent_usd}): raise it and run again to continue"
-            )
-
-    def _money_bytes(self, job: Job) -> int:
-        """How much prose a request may be billed as; a picture may still be taken for text."""
-        return job.size_bytes if self._is_unproven(job) else job.weight_bytes
-
-    def _is_unproven(self, job: Job) -> bool:
-        return job.is_pictures and not self._server.pictures.is_proven
+            self._stop = self._purse.spent()
 
     def _send(self, job: Job) -> None:
         server = self._server
@@ -301,23 +288,8 @@ class Stream:
         return self._obey(decision, job, failure)
 
     def _charge(self, job: Job, outcome: Outcome) -> None:
-        charged = Decimal(0)
-        if isinstance(outcome, Reply | BadReply):
-            charged = outcome.cost_usd or Decimal(0)
-            job.bill.tokens += outcome.tokens or 0
-            job.bill.cost_usd += charged
-        if self._budget is not None:
-            answered_bytes = 0
-            if isinstance(outcome, Reply):
-                answered_bytes = 0 if self._is_unproven(job) else job.weight_bytes
-                charged = self._counted_as(outcome, job.weight_bytes, self._budget)
-            self._budget.settle(job.promised_usd, charged, answered_bytes)
-
-    def _counted_as(self, reply: Reply, size_bytes: int, budget: Budget) -> Decimal:
-        listed = budget.listed_cost(reply.tokens, size_bytes)
-        if reply.cost_usd is None and listed is None and self._stop is None:
+        if not self._purse.settle(job, outcome) and self._stop is None:
             self._stop = self._server.policy.target.states_no_cost()
-        return reply.cost_usd if reply.cost_usd is not None else listed or Decimal(0)
 
     def _obey(self, decision: Decision, job: Job, failure: Failure) -> EmbeddedBatch | None:
         now_s = time.monotonic()
@@ -426,11 +398,10 @@ class Stream:
             self._in_flight.remove(job)
             if not isinstance(outcome, Exception):
                 self._charge(job, outcome)
-            elif self._budget is not None:
-                self._budget.settle(job.promised_usd, Decimal(0), 0)
+            else:
+                self._purse.give_back(job)
         for job in self._in_flight:
-            if self._budget is not None:
-                self._budget.settle(job.promised_usd, Decimal(0), 0)
+            self._purse.give_back(job)
         self._in_flight.clear()
 
 
