@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ragkit.errors import ConfigurationError
+from ragkit.models.catalogue import ModelProfile, profile
+from ragkit.models.described import described
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -84,6 +86,11 @@ class Settings:
         mask: What is masked in texts before they go to a remote model: ``secrets`` (keys, tokens,
             passwords), and by choice ``email``, ``phone``, ``iban``, ``card``. It holds for what is
             embedded from then on.
+        requests_per_minute: What the server permits; None learns it.
+        tokens_per_minute: The same for tokens.
+        user: The end user's identifier, for the server's logs.
+        dialect: Whose ways the server has, where its address does not tell: ``azure`` ….
+        models: What the user says of models, by name or pattern: ``[models."name"]``.
     """
 
     model: str | None = None
@@ -102,6 +109,20 @@ class Settings:
     rerank_timeout_s: float = 30.0
     concurrency: int | None = None
     mask: tuple[str, ...] = ("secrets",)
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    user: str | None = None
+    dialect: str | None = None
+    models: Mapping[str, ModelProfile] = field(default_factory=dict)
+
+    @property
+    def profile(self) -> ModelProfile:
+        """What is known of the model.
+
+        Raises:
+            UnknownModel: A ``local/`` name that is not shipped.
+        """
+        return profile(self.model or DEFAULT_MODEL, self.models)
 
     def with_arguments(
         self,
@@ -238,6 +259,8 @@ def _checked(path: Path, key: str, value: object) -> object:
         raise ConfigurationError(
             f"{path} sets {key!r}; the settings are {', '.join(sorted(_FROM_FILE))}"
         )
+    if key == "models":
+        return described(value, str(path))
     if key == "input_type":
         if (
             isinstance(value, list)
@@ -257,6 +280,8 @@ def _checked(path: Path, key: str, value: object) -> object:
         "max_file_mib": (int,),
         "concurrency": (int,),
         "file_timeout_s": (int, float),
+        "requests_per_minute": (int, float),
+        "tokens_per_minute": (int, float),
         "request_timeout_s": (int, float),
         "rerank_timeout_s": (int, float),
         "mask": (list,),

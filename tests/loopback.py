@@ -74,6 +74,7 @@ class Quirks:
     latency_per_token_s: float = 0.0
     max_body_bytes: int = 2_000_000
     reads_tokens: int | None = None  # cuts longer texts without a word
+    fails_over_inputs: int | None = None  # more texts are too much for it, which it does not say
     reads_pictures_as_text: bool = False
     no_pictures_status: int = 404
     no_pictures_message: str = "No endpoints found that support image input"
@@ -351,6 +352,9 @@ class _Exchange:
         request, model = self._checked()
         if fault is not None and fault.kind == "status":
             return fault.status, fault.body
+        most = self.loopback.quirks.fails_over_inputs
+        if most is not None and len(self.texts) > most:
+            raise _RefusalError(500, "internal error")
         if any(word in text for text in self.texts for word in self.loopback.refused_words):
             raise _RefusalError(400, "the provider could not process the input")
         quirks = self.loopback.quirks

@@ -21,6 +21,7 @@ from ragkit.chunking.refine import Caps, refine
 from ragkit.chunking.surroundings import boxes_of, table_headers
 from ragkit.config import DEFAULT_MODEL
 from ragkit.errors import InvalidArgument
+from ragkit.models.catalogue import ModelProfile
 from ragkit.models.tokens import count_tokens
 from ragkit.records import Document, Passage, Section
 
@@ -43,7 +44,7 @@ class Chunker:
         self,
         *,
         max_tokens: int | None = None,
-        model: str = DEFAULT_MODEL,
+        model: str | ModelProfile = DEFAULT_MODEL,
         passage_tokens: int = 100,
     ) -> None:
         """Prepare for a model.
@@ -52,7 +53,7 @@ class Chunker:
             max_tokens: Most tokens of that model that an embedded passage may have, headings in
                 front of it included; None for what the model takes. Passages aim at it where it
                 is smaller than ``passage_tokens``.
-            model: Name of the model, whose tokens count for the limit.
+            model: Name of the model, whose tokens count for the limit, or what is known of it.
             passage_tokens: Size that passages aim at, in cl100k tokens.
 
         Raises:

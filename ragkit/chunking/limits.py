@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ragkit.chunking.recipe import LARGEST_PREFIX_BYTES, embedded_text, prefix_bound
 from ragkit.chunking.surroundings import boxes_between
 from ragkit.errors import InvalidArgument
+from ragkit.models.catalogue import ModelProfile, profile
 from ragkit.models.tokens import BoundCounter, BytePairCounter, TokenCounter, count_tokens
 from ragkit.records import Passage
 
@@ -102,15 +103,17 @@ class HardLimit:
         return passage.text.isascii() and before + length <= self.max_tokens
 
 
-def limit_of(model: str, max_tokens: int | None) -> HardLimit:
+def limit_of(model: str | ModelProfile, max_tokens: int | None) -> HardLimit:
     """The limit of a model, or a lower one.
+
+    Args:
+        model: Its name, or what is known of it.
+        max_tokens: Lower than the model's; None for the model's own.
 
     Raises:
         InvalidArgument: The limit leaves no room for a text.
     """
-    from ragkit.models.catalogue import profile  # noqa: PLC0415  - loads with the first chunker
-
-    known = profile(model)
+    known = profile(model) if isinstance(model, str) else model
     limit = known.max_tokens if max_tokens is None else min(max_tokens, known.max_tokens)
     hard = HardLimit(
         max_tokens=limit,
@@ -121,7 +124,8 @@ def limit_of(model: str, max_tokens: int | None) -> HardLimit:
     smallest = hard.counter.count([known.document_prompt + _LARGEST_CHARACTER])[0]
     if limit < smallest:
         raise InvalidArgument(
-            f"max_tokens={max_tokens} leaves no room for a text of {model}: give {smallest} or more"
+            f"max_tokens={max_tokens} leaves no room for a text of {known.name}: give {smallest} or"
+            " more"
         )
     return hard
 

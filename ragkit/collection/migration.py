@@ -274,6 +274,7 @@ class Migrations(ABC):
             migration = Migration(
                 store=self._store,
                 embedder=embedder,
+                profile=settings.profile,
                 identity=_plain(stored_settings(settings)),
                 key=installation_key(),
                 screen=screen_of(settings),

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from glob import escape
 from pathlib import Path
 
 from ragkit.config import DEFAULT_MODEL, DEFAULT_PASSAGE_TOKENS, OPENROUTER_URL, Settings, key_for
 from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
 from ragkit.embedding.seam import Embedder
-from ragkit.errors import CollectionDamaged, FingerprintMismatch, UnknownModel
-from ragkit.models.catalogue import fingerprint, profile
+from ragkit.errors import (
+    CollectionDamaged,
+    ConfigurationError,
+    FingerprintMismatch,
+    UnknownModel,
+)
+from ragkit.models.catalogue import ModelProfile, fingerprint, profile
+from ragkit.models.described import profile_from, profile_table
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.screening.screen import Screen
 from ragkit.storage.snapshot import Snapshot
@@ -51,7 +58,7 @@ def fingerprint_of(settings: Settings) -> Fingerprint:
         ConfigurationError: The model does not have these dimensions.
     """
     return fingerprint(
-        profile(settings.model or DEFAULT_MODEL),
+        settings.profile,
         dimensions=settings.dimensions,
         provider=settings.provider,
         input_type=settings.input_type,
@@ -109,11 +116,22 @@ def agreed_settings(
     key = given.api_key if key_is_given else own_key
     # Another size of passages only matters to a sync, which refuses it.
     size = given.passage_tokens or snapshot.setting("passage_tokens", DEFAULT_PASSAGE_TOKENS)
-    agreed = replace(given, api_key=key, passage_tokens=size, **has)  # type: ignore[arg-type]
+    stored_profile: object = snapshot.setting("profile", None)
+    agreed = replace(
+        given,
+        api_key=key,
+        passage_tokens=size,
+        dialect=given.dialect or _word(snapshot.setting("dialect", None), directory),
+        models=_with_stored(given.models, own.model, stored_profile, directory),
+        **has,  # type: ignore[arg-type]
+    )
     if fingerprint_of(agreed) != own:
+        says = stored_profile is not None or agreed.profile != profile(own.model)
         raise FingerprintMismatch(
-            f"the collection at {directory} was made with other prompts for {own.model} than this"
-            " ragkit uses: use the ragkit that made it, or index into another collection with -c"
+            f"the collection at {directory} was made with other prompts for {own.model} than"
+            f" {'ragkit.toml says' if says else 'this ragkit uses'}:"
+            f" {'restore its entry there' if says else 'use the ragkit that made it'},"
+            " or index into another collection with -c"
         )
     return agreed
 
@@ -133,14 +151,36 @@ def check_model(directory: Path, snapshot: Snapshot, settings: Settings) -> None
 
 def stored_settings(settings: Settings) -> dict[str, object]:
     """What a collection keeps of its settings; never the key."""
+    model, described = settings.model or DEFAULT_MODEL, settings.profile
     return {
         "fingerprint": fingerprint_of(settings).json,
-        "model": settings.model or DEFAULT_MODEL,
+        "model": model,
         "base_url": settings.base_url or "",
         "provider": settings.provider,
         "input_type": settings.input_type,
         "passage_tokens": settings.passage_tokens or DEFAULT_PASSAGE_TOKENS,
+        "dialect": settings.dialect,
+        # What the user says of the model must hold without the file that says it.
+        "profile": profile_table(described) if described != profile(model) else None,
     }
+
+
+def _with_stored(
+    models: Mapping[str, ModelProfile], model: str, stored: object, directory: Path
+) -> Mapping[str, ModelProfile]:
+    """What files say of models, and of the collection's, where they are silent, its own word."""
+    if stored is None or profile(model, models) != profile(model):
+        return models
+    try:
+        return {**models, escape(model): profile_from(stored, f"the collection at {directory}")}
+    except ConfigurationError as error:
+        raise _unreadable("profile", directory) from error
+
+
+def _word(value: object, directory: Path) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise _unreadable("dialect", directory)
 
 
 def _fingerprint_from(stored: str, directory: Path) -> Fingerprint:
@@ -226,6 +266,11 @@ def make_embedder(
         input_type=settings.input_type,
         timeout_s=settings.request_timeout_s,
         concurrency=settings.concurrency,
+        requests_per_minute=settings.requests_per_minute,
+        tokens_per_minute=settings.tokens_per_minute,
+        user=settings.user,
+        dialect=settings.dialect,
+        profile=settings.profile,
     )
     if max_cost_usd is not None:
         embedder = embedder.with_budget(Budget(max_cost_usd, usd_per_token=usd_per_token))

@@ -8,20 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from ragkit.embedding.images import EmbedInput, ImageInput, sendable_url
+from ragkit.embedding.limits import BatchLimits
 from ragkit.errors import ReadingError
 
-__all__ = ["MOST_PICTURE_TOKENS", "BatchLimits", "Batcher", "Counts", "Entry", "refusal"]
+__all__ = ["MOST_PICTURE_TOKENS", "Batcher", "Entry", "refusal"]
 
-# What a limit on requests counts.
-Counts = Literal["texts", "tokens", "bytes"]
-
-_ENOUGH_BYTES: Final = 2_000
-_MARGIN: Final = 1.25
 # A megapixel is billed as 250 tokens by some models and as 1,900 by others.
 MOST_PICTURE_TOKENS: Final = 3_000
 # So many bytes of prose have as many tokens as a megapixel has in the middle of that.
@@ -71,71 +67,6 @@ class Entry:
         if self.text:
             parts.insert(0, {"type": "text", "text": self.text})
         return {"content": parts}
-
-
-@dataclass(slots=True, kw_only=True)
-class BatchLimits:
-    """When a batch is full; the limits fall as the server states what it takes.
-
-    Attributes:
-        inputs: Most texts.
-        tokens: Most tokens, by ``token_bound``.
-        size_bytes: Largest sum of texts in the body: servers refuse bodies of 2,000,000 bytes.
-        most_inputs: What ``inputs`` may grow to where few requests are permitted.
-        tokens_per_byte: The most that any answered batch had, with a margin; an upper bound for
-            nearly any text until then.
-        mean_tokens_per_byte: Over all that was answered.
-    """
-
-    inputs: int
-    tokens: int = 100_000
-    size_bytes: int = 1_900_000
-    most_inputs: int = 512
-    tokens_per_byte: float = 0.5
-    mean_tokens_per_byte: float = 0.3
-    _highest: float = 0.0
-    _tokens_seen: float = 0.0
-    _bytes_seen: float = 0.0
-
-    def at_most(self, limit: int, counts: Counts = "texts") -> None:
-        """Learn that the server takes no more than so many texts, tokens or bytes at once."""
-        if counts == "texts":
-            self.inputs = max(1, min(self.inputs, limit))
-            self.most_inputs = self.inputs
-        elif counts == "tokens":
-            self.tokens = max(1, min(self.tokens, limit))
-        else:
-            self.size_bytes = max(1, min(self.size_bytes, limit))
-
-    def grow(self, answered: int) -> None:
-        """Put more texts into a request, after a full one was answered."""
-        if answered >= self.inputs:
-            self.inputs = max(self.inputs, min(2 * self.inputs, self.most_inputs))
-
-    def learn(self, tokens: int | None, size_bytes: int) -> None:
-        """Learn from what a batch of so many bytes was billed as."""
-        # Small batches tell more of the markers around each text; cached replies are billed as 0.
-        if not tokens or size_bytes < _ENOUGH_BYTES:
-            return
-        self._highest = max(self._highest, tokens / size_bytes)
-        # No tokenizer makes more tokens than bytes.
-        self.tokens_per_byte = min(1.0, self._highest * _MARGIN)
-        self._tokens_seen += tokens
-        self._bytes_seen += size_bytes
-        self.mean_tokens_per_byte = self._tokens_seen / self._bytes_seen
-
-    def token_bound(self, size_bytes: int) -> int:
-        """More tokens than nearly any text of that many bytes of UTF-8 has, with any tokenizer.
-
-        English has one in four bytes, Chinese one in two to three, base64 and digits one in two.
-        The true bound, one in one, would make batches of prose four times too small, and even one
-        in two leaves them half as full as they may be: it is corrected by what is billed.
-        """
-        return int(size_bytes * self.tokens_per_byte) + 1
-
-    def expected_tokens(self, size_bytes: int) -> float:
-        """About so many tokens, for limits of rate."""
-        return size_bytes * self.mean_tokens_per_byte
 
 
 def refusal(text: str) -> str | None:
@@ -194,10 +125,10 @@ class Batcher:
         it gave is in batches.
 
         Args:
-            most: Texts in it.
+            most: Texts in it; None for as many as are known to be taken.
             most_pictures: Pictures in it.
         """
-        most = self._limits.inputs if most is None else min(most, self._limits.inputs)
+        most = self._limits.inputs if most is None else most
         while True:
             if len(self._texts.entries) >= most:
                 return self._texts.take(most, self._limits)

@@ -29,7 +29,7 @@ class Exchange:
 
     Attributes:
         method: ``GET`` or ``POST``.
-        path: Behind the base URL, its query included.
+        path: All of it, with its query.
         body: JSON; None for none.
         most_bytes: Largest body of a reply, uncompressed.
         timeout_s: Longest wait for all of the reply.

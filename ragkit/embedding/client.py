@@ -30,6 +30,7 @@ from ragkit.embedding.policy import (
     Split,
     Stop,
     Wait,
+    is_by_chance,
     is_slow,
     way_of,
 )
@@ -156,7 +157,7 @@ class Stream:
                 return self._again.pop(position)
         if not self._has_room():
             return None
-        most = _FIRST_INPUTS if self._server.encoding.is_open else None
+        most = _FIRST_INPUTS if self._server.encoding.is_open else self._server.next_inputs
         most_pictures = self._server.pictures.most
         if not self._purse.is_open:
             most = most_pictures = 1
@@ -285,7 +286,19 @@ class Stream:
             now_s=time.time(),
         )
         decision = server.policy.decide(failure, attempt)
+        if job.tries_more:
+            decision = self._tried(decision, job, failure)
         return self._obey(decision, job, failure)
+
+    def _tried(self, decision: Decision, job: Job, failure: Failure) -> Decision:
+        """What follows where a larger request than any before was not answered."""
+        job.tries_more = False
+        self._server.limits.failed(by_chance=is_by_chance(failure))
+        if isinstance(decision, Wait) and not decision.everyone:
+            # At the size that is proven, as if it had not been tried.
+            job.failures.clear()
+            return Split(seconds=decision.seconds, size=self._server.limits.inputs)
+        return decision
 
     def _charge(self, job: Job, outcome: Outcome) -> None:
         if not self._purse.settle(job, outcome) and self._stop is None:
@@ -310,11 +323,11 @@ class Stream:
                 job.waited_s += seconds
                 job.ready_at_s = now_s + seconds
                 self._again.append(job)
-            case Split(seconds=seconds, keep_attempts=keep):
+            case Split(seconds=seconds, keep_attempts=keep, size=size):
                 job.waited_s += seconds
-                half = (len(job.entries) + 1) // 2
+                size = size or (len(job.entries) + 1) // 2
                 # In front: the one text at fault is found before other batches are begun.
-                self._again[:0] = job.parts(half, keep_failures=keep, ready_at_s=now_s + seconds)
+                self._again[:0] = job.parts(size, keep_failures=keep, ready_at_s=now_s + seconds)
             case Shrink(limit=limit, counts=counts):
                 if job.is_pictures and counts == "texts":
                     self._server.pictures.at_most(limit)

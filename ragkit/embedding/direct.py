@@ -44,17 +44,16 @@ class DirectChannel:
     """A ``Channel`` straight to the server.
 
     Args:
-        base_url: Root of the API.
+        origin: Scheme, host and port of the server.
         headers: Of each request.
         certificates: Whom to trust; None where the server is spoken to in the clear.
     """
 
     def __init__(
-        self, base_url: str, headers: Mapping[str, str], certificates: ssl.SSLContext | None
+        self, origin: str, headers: Mapping[str, str], certificates: ssl.SSLContext | None
     ) -> None:
-        parts = urlsplit(base_url)
+        parts = urlsplit(origin)
         self._host = parts.hostname or ""
-        self._path = parts.path
         self._headers = dict(headers)
         self._certificates = certificates
         self._http = (
@@ -131,7 +130,7 @@ class DirectChannel:
             raise
 
     def _answer(self, exchange: Exchange) -> RawReply | BadReply:
-        path = quote(self._path + exchange.path, safe=_PATH_CHARACTERS)
+        path = quote(exchange.path, safe=_PATH_CHARACTERS)
         self._http.request(exchange.method, path, exchange.body, self._headers)
         with self._http.getresponse() as response:
             body = _body(response, exchange.most_bytes)

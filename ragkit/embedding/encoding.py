@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-from typing import Literal
+from typing import Final, Literal
 
 from ragkit.embedding.failures import BadReply, NoReply, ServerError
 from ragkit.embedding.wire import Reply
 
 __all__ = ["Encoding", "EncodingProof"]
 
-Encoding = Literal["float", "base64"]
+# None: not stated.
+Encoding = Literal["float", "base64"] | None
+
+_REFUSALS: Final = frozenset({400, 415, 422})
 
 
 class EncodingProof:
@@ -20,11 +23,19 @@ class EncodingProof:
     it, answer it with no vectors, or ignore it. So the first request, a small one, asks for it and
     goes alone. That it is float32 and little-endian is proven when every vector of the batch has
     length 1 as decoded: other bytes give other lengths. Models whose vectors are of another length
-    prove nothing, and are asked for numbers for good. What fails is asked again with numbers.
+    prove nothing, and are asked for numbers for good. What fails is asked again with numbers, and
+    where a server does not know the word for them either, without naming an encoding.
+
+    Args:
+        offers_base64: Whether it is worth the trial.
+        states_float: Whether the server takes the word for numbers.
     """
 
-    def __init__(self) -> None:
-        self._state: Literal["new", "trial", "proven", "refuted"] = "new"
+    def __init__(self, *, offers_base64: bool = True, states_float: bool = True) -> None:
+        self._state: Literal["new", "trial", "proven", "refuted"] = (
+            "new" if offers_base64 else "refuted"
+        )
+        self._numbers: Encoding = "float" if states_float else None
         self._failures = 0
         self._lock = threading.Lock()
 
@@ -44,7 +55,11 @@ class EncodingProof:
             if self._state == "new":
                 self._state = "trial"
                 return "base64"
-            return "base64" if self._state == "proven" else "float"
+            return "base64" if self._state == "proven" else self._numbers
+
+    def numbers(self) -> Encoding:
+        """What asks for numbers."""
+        return self._numbers
 
     def answered(self, asked: Encoding, reply: Reply) -> None:
         """Learn from an answer that passed all checks."""
@@ -65,13 +80,24 @@ class EncodingProof:
         put it off and tell nothing.
         """
         with self._lock:
+            if asked == "float" and _names_encoding(failure):
+                self._numbers = None
+                return True
             if asked != "base64" or self._state != "trial":
                 return False
             if is_explained:
                 self._state = "new"
                 return False
             self._failures += 1
-            refused = isinstance(failure, ServerError) and failure.status in (400, 415, 422)
+            refused = isinstance(failure, ServerError) and failure.status in _REFUSALS
             refused |= isinstance(failure, BadReply) and not failure.is_page
             self._state = "refuted" if refused or self._failures > 1 else "new"
             return refused
+
+
+def _names_encoding(failure: ServerError | BadReply | NoReply) -> bool:
+    return (
+        isinstance(failure, ServerError)
+        and failure.status in _REFUSALS
+        and "encoding" in failure.message
+    )

@@ -46,6 +46,7 @@ class Job:
         asks_numbers: Whether base64 has failed for this batch.
         tokens_expected: Of that request.
         sent_s: When it went out, on the monotonic clock.
+        tries_more: Whether it has more texts than the server is known to take.
         mending: The text whose windows these are; None for whole texts.
         bill: What all its requests cost.
     """
@@ -57,10 +58,11 @@ class Job:
     ready_at_s: float = 0.0
     promised_usd: Decimal = Decimal(0)
     dimensions_sent: bool = False
-    encoding: Literal["float", "base64"] = "float"
+    encoding: Literal["float", "base64"] | None = "float"
     asks_numbers: bool = False
     tokens_expected: float = 0.0
     sent_s: float = 0.0
+    tries_more: bool = False
     mending: Mending | None = None
     bill: Bill = field(default_factory=Bill)
 

@@ -19,8 +19,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from ragkit.embedding.batches import BatchLimits, Entry
+from ragkit.embedding.batches import Entry
 from ragkit.embedding.jobs import Bill, Job
+from ragkit.embedding.limits import BatchLimits
 from ragkit.embedding.seam import FloatMatrix
 from ragkit.embedding.wire import Reply
 

@@ -11,11 +11,14 @@ from types import TracebackType
 from typing import Final, Self
 
 from ragkit.config import OPENROUTER_URL, Secret, key_for
-from ragkit.embedding.batches import Batcher, BatchLimits
+from ragkit.embedding.batches import Batcher
 from ragkit.embedding.budget import Budget
 from ragkit.embedding.client import Stream
 from ragkit.embedding.complaints import Target
+from ragkit.embedding.dialects import Dialect, dialect_of
+from ragkit.embedding.encoding import EncodingProof
 from ragkit.embedding.images import EmbedInput
+from ragkit.embedding.limits import BatchLimits
 from ragkit.embedding.pace import Pace
 from ragkit.embedding.picture_proof import PictureProof
 from ragkit.embedding.policy import Policy
@@ -34,14 +37,12 @@ from ragkit.embedding.waits import Patience
 from ragkit.embedding.width import WidthElection
 from ragkit.embedding.wire import RequestForm
 from ragkit.errors import ConfigurationError, InvalidArgument, MissingKey
-from ragkit.models.catalogue import ModelProfile, fingerprint, profile
+from ragkit.models.catalogue import ModelProfile, fingerprint
+from ragkit.models.catalogue import profile as profile_of
 from ragkit.models.fingerprint import Fingerprint
 
 __all__ = ["OpenRouterEmbedder"]
 
-_INPUTS_AT_OPENROUTER: Final = 96
-# Text Embeddings Inference, a common server, takes 32 unless told otherwise.
-_INPUTS_ELSEWHERE: Final = 32
 # Free models take twenty requests a minute: the documented limit, which no reply states.
 _FREE_REQUESTS_PER_MINUTE: Final = 20.0
 _MOST_AT_ONCE: Final = 64
@@ -67,6 +68,9 @@ class OpenRouterEmbedder:
         attribution: Names the application to OpenRouter; None sends nothing.
         max_cost_usd: Most that this embedder may spend in its life; ``with_budget`` for one run.
         patience: How long to go on trying when the server fails.
+        dialect: Whose ways the server has (``dialects.DIALECTS``), where its address does not tell:
+            a gateway in front of Azure, say.
+        profile: What is known of the model; None for what the catalogue says.
         takes_images: Whether the model takes pictures, as its server's list says; None for what the
             catalogue says, and for models that it does not know the server is asked.
 
@@ -93,6 +97,8 @@ class OpenRouterEmbedder:
         max_cost_usd: Decimal | float | None = None,
         patience: Patience | None = None,
         takes_images: bool | None = None,
+        dialect: str | None = None,
+        profile: ModelProfile | None = None,
     ) -> None:
         url = OPENROUTER_URL if base_url is None else checked_base_url(base_url)
         # The very URL that the environment's key is for: see config.key_for.
@@ -111,14 +117,20 @@ class OpenRouterEmbedder:
         if requests_per_minute is None and at_openrouter and model.endswith(":free"):
             requests_per_minute = _FREE_REQUESTS_PER_MINUTE
         most_at_once = concurrency or _MOST_AT_ONCE
-        self._profile = profile(model)
+        ways = dialect_of(url, dialect)
+        self._profile = profile or profile_of(model)
         self._fingerprint = fingerprint(
             self._profile, dimensions=dimensions, provider=provider, input_type=input_type
         )
-        self._form = RequestForm(model=model, provider=provider, user=user)
+        self._form = RequestForm(
+            model=model,
+            provider=provider,
+            user=user,
+            dimensions_field=ways.dimensions_field,
+            input_type_field=ways.input_type_field,
+        )
         self._budget = None if max_cost_usd is None else Budget(Decimal(str(max_cost_usd)))
         key_variable = "OPENROUTER_API_KEY" if at_openrouter else "RAGKIT_API_KEY"
-        starts_at = _INPUTS_AT_OPENROUTER if at_openrouter else _INPUTS_ELSEWHERE
         self._server = Server(
             transport=Transport(
                 url,
@@ -126,6 +138,7 @@ class OpenRouterEmbedder:
                 timeout_s=timeout_s,
                 most_at_once=most_at_once,
                 headers=None if attribution is None else attribution.headers(),
+                key_header=ways.key_header,
             ),
             policy=Policy(
                 target=Target(model=model, url=url, key_variable=key_variable),
@@ -138,11 +151,14 @@ class OpenRouterEmbedder:
                 requests_per_minute=requests_per_minute,
                 tokens_per_minute=tokens_per_minute,
             ),
-            limits=_limits(starts_at, self._profile),
+            limits=_limits(ways, self._profile),
             election=WidthElection(dimensions or self._profile.dimensions),
             dimensions=dimensions,
             # Servers refuse it for models that cannot be cut, even when it states their width.
             sends_dimensions=dimensions != self._profile.dimensions,
+            encoding=EncodingProof(
+                offers_base64=ways.offers_base64, states_float=ways.states_float
+            ),
             pictures=PictureProof(_picture_refusal(self._profile, takes_images)),
         )
 
@@ -273,11 +289,10 @@ def _picture_refusal(known: ModelProfile, takes_images: bool | None) -> str | No
     return f"a picture, and {known.name} takes text only: choose a model that takes images"
 
 
-def _limits(starts_at: int, known: ModelProfile) -> BatchLimits:
-    limits = BatchLimits(inputs=min(starts_at, known.batch_inputs or starts_at))
-    if known.batch_inputs is not None:
-        limits.most_inputs = min(limits.most_inputs, known.batch_inputs)
-    return limits
+def _limits(ways: Dialect, known: ModelProfile) -> BatchLimits:
+    most = ways.most_inputs if known.batch_inputs is None else known.batch_inputs
+    most = min(most, ways.most_inputs)
+    return BatchLimits(inputs=min(ways.inputs, most), most_inputs=most, tokens=ways.tokens)
 
 
 def _key(

@@ -13,7 +13,7 @@ failure                     decision
 413                         fewer bytes from now on; refuse the one text
 "max N tokens per request"  fewer tokens from now on; refuse the one text
 429                         wait as told, for all workers; stop when told to wait too long
-409, 424, 425, 5xx          wait, a limited number of times
+409, 424, 425, 5xx          wait, a limited number of times; from the third 500 on halve as well
 answer that fails a check   ask again twice, then halve, then refuse the text
 no connection, broken       wait, a limited number of times
 ==========================  ====================================================================
@@ -27,15 +27,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from ragkit.embedding.batches import Counts
 from ragkit.embedding.complaints import Target
 from ragkit.embedding.failures import BadReply, NoReply, ServerError
+from ragkit.embedding.limits import Counts
 from ragkit.embedding.picture_proof import refused_pictures
 from ragkit.embedding.waits import Patience, backoff_s, stated_wait_s
 from ragkit.errors import EmbeddingError
 
 __all__ = ["Attempt", "Decision", "DropDimensions", "Failure", "Policy", "Reject", "Shrink"]
-__all__ += ["RefusePictures", "Split", "Stop", "Wait", "is_slow", "stated_limit", "way_of"]
+__all__ += ["RefusePictures", "Split", "Stop", "Wait", "is_by_chance", "is_slow"]
+__all__ += ["stated_limit", "way_of"]
 
 Failure = ServerError | BadReply | NoReply
 
@@ -59,10 +60,17 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Send the halves, after so many seconds; their attempts go on from the batch's, or from 0."""
+    """Send the texts in smaller requests.
+
+    Attributes:
+        seconds: After so long.
+        keep_attempts: Whether their attempts go on from the batch's, rather than from 0.
+        size: Texts in each; None for the halves.
+    """
 
     seconds: float = 0.0
     keep_attempts: bool = False
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +212,12 @@ class Policy:
         # llama.cpp says 500 to a text that will never fit.
         if _TOO_LARGE.search(error.message):
             return self._halve_or_reject(error, attempt)
-        return self._wait(error, attempt)
+        wait = self._wait(error, attempt)
+        # Some servers have no better word for a request that is too large for them.
+        again = error.status == 500 and attempt.number >= _TRIES_OF_BAD_REPLIES
+        if isinstance(wait, Wait) and again and attempt.size > 1:
+            return Split(seconds=wait.seconds, keep_attempts=True)
+        return wait
 
     def _too_large(self, error: ServerError, attempt: Attempt) -> Decision:
         if attempt.size == 1:
@@ -299,6 +312,13 @@ class Policy:
         return Wait(seconds=seconds)
 
 
+def is_by_chance(failure: Failure) -> bool:
+    """Whether requests fail in this way whatever their size."""
+    if isinstance(failure, ServerError):
+        return failure.status in (429, 502, 503, 529) or failure.in_reply
+    return isinstance(failure, NoReply) and failure.kind in ("refused", "broken")
+
+
 def is_slow(failure: Failure) -> bool:
     """Whether the server had too much to do."""
     if isinstance(failure, ServerError):
@@ -365,7 +385,10 @@ _TEXT_WORDS: Final = re.compile(
     r"token limit|tokens? per",
     re.IGNORECASE,
 )
-_TOO_LARGE: Final = re.compile(r"too large to process|physical batch size", re.IGNORECASE)
+# Ollama cannot write the vector of some texts, which has no numbers: "unsupported value: NaN".
+_TOO_LARGE: Final = re.compile(
+    r"too large to process|physical batch size|unsupported value: nan", re.IGNORECASE
+)
 _ABOUT_TOKENS: Final = re.compile(r"tokens? per|\bTPM\b", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\d+")
 # "max 300000 tokens per request", "max allowed tokens per submitted batch is 120000"
@@ -386,7 +409,7 @@ _LIMIT: Final = re.compile(
     re.IGNORECASE,
 )
 _COUNTS_TEXTS: Final = re.compile(
-    r"batch|inputs|texts|requests|items|instances|array", re.IGNORECASE
+    r"batch|inputs|texts|requests|items|instance|array", re.IGNORECASE
 )
 _TOO_MANY: Final = re.compile(
     r"too many (inputs|texts|items)|batch (is |size )?(too|exceed)", re.IGNORECASE

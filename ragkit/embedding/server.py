@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ragkit.embedding.batches import BatchLimits
 from ragkit.embedding.encoding import EncodingProof
 from ragkit.embedding.jobs import Job
+from ragkit.embedding.limits import BatchLimits
 from ragkit.embedding.mending import Watch
 from ragkit.embedding.pace import Pace
 from ragkit.embedding.picture_proof import PictureProof
@@ -62,13 +63,25 @@ class Server:
         alone = self.encoding.is_open or self.pictures.is_open
         return 1 if alone else self.pace.at_once
 
+    @property
+    def next_inputs(self) -> int:
+        """Most texts for the next request."""
+        permitted = self.pace.requests_per_minute
+        return self.limits.next_inputs(
+            at_once=self.pace.at_once,
+            width=self.width,
+            few_permitted=permitted is not None and permitted <= _FEW_PER_MINUTE,
+        )
+
     def prepare(self, job: Job, form: RequestForm) -> RequestForm:
         """The form of a batch's next request; the batch remembers how it was asked."""
         job.dimensions_sent = self.dimensions is not None and self.sends_dimensions
-        job.encoding = "float" if job.asks_numbers else self.encoding.choose()
+        job.encoding = self.encoding.numbers() if job.asks_numbers else self.encoding.choose()
         job.tokens_expected = self.limits.expected_tokens(job.weight_bytes)
         if job.is_pictures:
             self.pictures.sent()
+        else:
+            job.tries_more = self.limits.sent(len(job.entries))
         job.sent_s = self.pace.sent(job.tokens_expected)
         return replace(
             form,
@@ -92,9 +105,7 @@ class Server:
             return
         if not self.watch.suspects(job.size_bytes, reply.tokens, self.limits):
             self.limits.learn(reply.tokens, job.size_bytes)
-        permitted = self.pace.requests_per_minute
-        if permitted is not None and permitted <= _FEW_PER_MINUTE:
-            self.limits.grow(len(job.entries))
+        self.limits.answered(len(job.entries), time.monotonic() - job.sent_s)
 
 
 def ask(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import ipaddress
 import os
+import re
 import ssl
 import threading
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ragkit.config import Secret, names_proxy
 from ragkit.embedding.channels import Channel, Exchange, RawReply
+from ragkit.embedding.dialects import dialect_of
 from ragkit.embedding.direct import DirectChannel
 from ragkit.embedding.failures import BadReply, NoReply, excerpt
 from ragkit.errors import ConfigurationError
@@ -25,6 +27,7 @@ _LARGEST_VECTOR_BYTES: Final = 262_144
 _LARGEST_REST_BYTES: Final = 1_048_576
 # A thousand models of 8 kB each, twice over.
 _LARGEST_LISTING_BYTES: Final = 16_777_216
+_VERSION: Final = re.compile(r"api-version=[\w.-]+")
 
 
 class Transport:
@@ -35,11 +38,13 @@ class Transport:
     the base URL and nowhere else.
 
     Args:
-        base_url: Root of the API.
-        key: For the Authorization header; None sends none.
+        base_url: Root of the API; what stands in its query is sent with each request.
+        key: For the header that is named; None sends none.
         timeout_s: Longest wait for one reply.
         most_at_once: Most connections that are kept open between requests.
         headers: Sent with each request, beside the usual ones.
+        key_header: ``Authorization`` carries the key as a bearer's, any other as it is; None for
+            what the address tells.
     """
 
     def __init__(
@@ -50,8 +55,10 @@ class Transport:
         timeout_s: float,
         most_at_once: int,
         headers: Mapping[str, str] | None = None,
+        key_header: str | None = None,
     ) -> None:
-        self._base_url = base_url
+        self._address = urlsplit(base_url)
+        self._key_header = key_header or dialect_of(base_url).key_header
         self._key = key
         self._timeout_s = timeout_s
         self._most_at_once = most_at_once
@@ -75,7 +82,7 @@ class Transport:
         return self._asked(
             Exchange(
                 method="POST",
-                path=path,
+                path=self._target(path),
                 body=body,
                 most_bytes=_LARGEST_REST_BYTES + expected * _LARGEST_VECTOR_BYTES,
                 timeout_s=timeout_s or self._timeout_s,
@@ -87,12 +94,16 @@ class Transport:
         reply = self._asked(
             Exchange(
                 method="GET",
-                path=path,
+                path=self._target(path),
                 most_bytes=_LARGEST_LISTING_BYTES,
                 timeout_s=self._timeout_s,
             )
         )
         return self.masked(reply) if isinstance(reply, RawReply) else reply
+
+    def _target(self, path: str) -> str:
+        whole, query = self._address.path + path, self._address.query
+        return f"{whole}{'&' if '?' in whole else '?'}{query}" if query else whole
 
     def _asked(self, exchange: Exchange) -> RawReply | NoReply | BadReply:
         channel = self._taken()
@@ -151,16 +162,17 @@ class Transport:
             **self._headers,
         }
         if self._key is not None:
-            headers["Authorization"] = f"Bearer {self._key.reveal()}"
-        parts = urlsplit(self._base_url)
+            bearer = "Bearer " if self._key_header == "Authorization" else ""
+            headers[self._key_header] = bearer + self._key.reveal()
+        origin = f"{self._address.scheme}://{self._address.netloc}"
         # No proxy can reach a server on this very machine.
-        goes_out = not _is_loopback(parts.hostname or "")
-        if goes_out and names_proxy(self._base_url):
+        goes_out = not _is_loopback(self._address.hostname or "")
+        if goes_out and names_proxy(origin):
             from ragkit.embedding.proxied import ProxiedChannel  # noqa: PLC0415 - loads httpx
 
-            return ProxiedChannel(self._base_url, headers, self._trusted())
-        is_secure = parts.scheme == "https"
-        return DirectChannel(self._base_url, headers, self._trusted() if is_secure else None)
+            return ProxiedChannel(origin, headers, self._trusted())
+        is_secure = self._address.scheme == "https"
+        return DirectChannel(origin, headers, self._trusted() if is_secure else None)
 
     def _trusted(self) -> ssl.SSLContext:
         if self._certificates is None:
@@ -172,7 +184,7 @@ class Transport:
 
 
 def checked_base_url(base_url: str) -> str:
-    """The root of an API, without a slash at its end.
+    """The root of an API, without a slash at its end; ``api-version`` may stand behind it.
 
     Raises:
         ConfigurationError: It is no such URL; the message says what it should be.
@@ -192,11 +204,11 @@ def checked_base_url(base_url: str) -> str:
             f"the base URL of {parts.hostname} holds a name or password: put the key into "
             "RAGKIT_API_KEY instead"
         )
-    if parts.query or parts.fragment:
+    if (parts.query and not _VERSION.fullmatch(parts.query)) or parts.fragment:
         raise ConfigurationError(
             f"the base URL of {parts.hostname} should end with its path: leave out what follows"
         )
-    if parts.path.endswith("/embeddings"):
+    if parts.path.rstrip("/").endswith("/embeddings"):
         raise ConfigurationError(
             f"the base URL {url!r} should end before /embeddings, which is added to it"
         )

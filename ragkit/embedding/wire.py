@@ -36,18 +36,23 @@ class RequestForm:
     Attributes:
         model: Name of the model, as the server knows it.
         dimensions: Width to cut vectors to.
-        encoding_format: Always stated, since servers differ in what they do without it.
+        encoding_format: Stated wherever the server takes it, since servers differ in what they do
+            without it.
         input_type: The provider's word for queries or for documents.
         provider: OpenRouter's routing object.
         user: The end user's identifier.
+        dimensions_field: What the server calls the width.
+        input_type_field: What it calls the kind of input.
     """
 
     model: str
     dimensions: int | None = None
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] | None = "float"
     input_type: str | None = None
     provider: Mapping[str, object] | None = None
     user: str | None = None
+    dimensions_field: str = "dimensions"
+    input_type_field: str = "input_type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,14 +142,11 @@ def build_request(inputs: Sequence[object], form: RequestForm) -> bytes:
     Servers that cache replies key them by the bytes of the body, so that equal requests must be
     equal to the byte.
     """
-    body: dict[str, object] = {
-        "model": form.model,
-        "input": list(inputs),
-        "encoding_format": form.encoding_format,
-    }
+    body: dict[str, object] = {"model": form.model, "input": list(inputs)}
     optional = {
-        "dimensions": form.dimensions,
-        "input_type": form.input_type,
+        "encoding_format": form.encoding_format,
+        form.dimensions_field: form.dimensions,
+        form.input_type_field: form.input_type,
         "provider": form.provider,
         "user": form.user,
     }

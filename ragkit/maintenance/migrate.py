@@ -17,6 +17,7 @@ from decimal import Decimal
 from ragkit.chunking import CHUNKER_VERSION
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import BudgetSpent, CollectionNotFound, EmbeddingError, OutOfCredit
+from ragkit.models.catalogue import ModelProfile
 from ragkit.reports import SyncPlan, SyncReport
 from ragkit.screening.screen import Screen
 from ragkit.storage.snapshot import Snapshot
@@ -44,6 +45,7 @@ class Migration:
     Attributes:
         store: The collection.
         embedder: Makes the new vectors.
+        profile: What is known of its model.
         identity: Settings that decide them, plain JSON: fingerprint, model, passage size and so on.
         key: Signs the lexical index.
         screen: What is masked before a text leaves; None where none does.
@@ -52,6 +54,7 @@ class Migration:
 
     store: Store
     embedder: Embedder
+    profile: ModelProfile
     identity: Mapping[str, object]
     key: bytes
     screen: Screen | None
@@ -68,7 +71,9 @@ class Migration:
         passages = 0
         with self.store.snapshot() as snapshot:
             self._check(snapshot)
-            tell = token_estimate(mark, snapshot.rate(mark.model).billed_per_counted)
+            tell = token_estimate(
+                mark, self.profile.tokenizer, snapshot.rate(mark.model).billed_per_counted
+            )
             listed = snapshot.document_ids() if self._changes_passages(snapshot) else []
             for arrival in self._cut(snapshot, [id_ for id_, _ in listed]):
                 if arrival.cut is None:
@@ -209,7 +214,7 @@ class Migration:
         from ragkit.chunking import Chunker  # noqa: PLC0415 - loads numpy
 
         chunker = Chunker(
-            model=self.embedder.fingerprint.model,
+            model=self.profile,
             max_tokens=self.embedder.max_tokens,
             passage_tokens=int(str(self.identity[_SIZE_SETTING])),
         )

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from ragkit.errors import ConfigurationError, UnknownModel
@@ -25,6 +26,15 @@ LOCAL_MODELS = ("local/all-minilm-l6-v2",)
 
 # Smallest window among the models that servers commonly offer.
 _UNKNOWN_MAX_TOKENS = 512
+
+# As the cards of instruction-tuned models have it; a blank or none follows.
+_INSTRUCTION = (
+    "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
+)
+_DOT_PRODUCT = (
+    "it was trained for the dot product of vectors of any length, and ragkit compares by cosine:"
+    " hits come in another order than its authors meant; choose its sibling for cosine"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +55,7 @@ class ModelProfile:
         batch_inputs: Most texts in one request; None when no limit is known.
         tokenizer: What counts its tokens.
         takes_images: Whether it embeds pictures into the same space.
+        caveat: What one should know before choosing it; empty for most.
         is_known: Whether a family was recognised; the dimensions of an unknown one are not checked.
     """
 
@@ -60,14 +71,17 @@ class ModelProfile:
     batch_inputs: int | None = None
     tokenizer: TokenizerName = "bound"
     takes_images: bool = False
+    caveat: str = ""
     is_known: bool = True
 
 
-def profile(model: str) -> ModelProfile:
+def profile(model: str, described: Mapping[str, ModelProfile] | None = None) -> ModelProfile:
     """What is known of a model.
 
     Args:
         model: ``local/…``, ``author/slug`` with or without ``:free``, or a server's own name.
+        described: What the user says of models, by name or pattern; the first that fits wins over
+            the families.
 
     Raises:
         UnknownModel: A ``local/`` name that is not shipped.
@@ -76,6 +90,9 @@ def profile(model: str) -> ModelProfile:
         raise UnknownModel(
             f"there is no embedded model {model!r}: the embedded one is {', '.join(LOCAL_MODELS)}"
         )
+    for pattern, own in ({} if model in LOCAL_MODELS else described or {}).items():
+        if fnmatchcase(model.casefold(), pattern.casefold()):
+            return replace(own, name=model)
     plain = model.rsplit("/", 1)[-1].casefold().replace("_", "-")
     for pattern, family in _families().items():
         if re.search(pattern, plain):
@@ -199,7 +216,9 @@ def _of_bert_kind() -> dict[str, ModelProfile]:
         r"^paraphrase-minilm": _bert(384, 126),
         r"^all-minilm": _bert(384, 254),
         r"^all-mpnet-base-v2": _bert(768, 382),
-        r"^multi-qa-mpnet-base": _bert(768),
+        r"^multi-qa-mpnet-base-cos": _bert(768),
+        r"^multi-qa-mpnet-base": replace(_bert(768), caveat=_DOT_PRODUCT),
+        r"^(multi-qa|msmarco)-.*-dot": replace(_bert(None), caveat=_DOT_PRODUCT),
         r"^gte-large($|:)": _bert(1024),
         r"^gte-base($|:)": _bert(768),
         r"^gte-small($|:)": _bert(384),
@@ -210,7 +229,13 @@ def _of_bert_kind() -> dict[str, ModelProfile]:
         r"^mxbai-embed-large": replace(
             _bert(1024, 498), query_prompt=bge_prompt, dimension_range=(64, 1024)
         ),
+        r"^multilingual-e5-large-instruct": ModelProfile(
+            max_tokens=480, dimensions=1024, query_prompt=f"{_INSTRUCTION} "
+        ),
         r"^multilingual-e5-large": replace(e5_multilingual, dimensions=1024),
+        r"^e5-mistral-7b-instruct": ModelProfile(
+            max_tokens=4000, dimensions=4096, query_prompt=f"{_INSTRUCTION} "
+        ),
         r"^multilingual-e5-base": replace(e5_multilingual, dimensions=768),
         r"^multilingual-e5-small": replace(e5_multilingual, dimensions=384),
         r"^e5-large": replace(e5, dimensions=1024),
@@ -218,8 +243,14 @@ def _of_bert_kind() -> dict[str, ModelProfile]:
         r"^e5-small": replace(e5, dimensions=384),
         r"^nomic-embed-text-v1($|:)": nomic,
         r"^nomic-embed-text($|:|-v1\.5)": replace(nomic, dimension_range=(64, 768)),
+        r"^nomic-embed-text-v2": replace(
+            nomic, max_tokens=504, dimension_range=(256, 768), tokenizer="bound"
+        ),
         r"^(snowflake-)?arctic-embed(2|-[lm]-v2)": ModelProfile(
             max_tokens=8180, dimension_range=(256, 1024), query_prompt="query: "
+        ),
+        r"^(snowflake-)?arctic-embed-m-v1\.5": replace(
+            _bert(768, 498), query_prompt=bge_prompt, dimension_range=(256, 768)
         ),
         r"^(snowflake-)?arctic-embed": replace(_bert(None, 498), query_prompt=bge_prompt),
     }
@@ -246,10 +277,13 @@ def _of_others() -> dict[str, ModelProfile]:
         document_input_type="search_document",
         batch_inputs=96,
     )
-    qwen_prompt = (
-        "Instruct: Given a web search query, retrieve relevant passages that answer the query\n"
-        "Query:"
+    jina = replace(
+        _matryoshka(1024, 32, 8180),
+        query_input_type="retrieval.query",
+        document_input_type="retrieval.passage",
     )
+    dashscope = ModelProfile(max_tokens=8180, dimensions=1024, batch_inputs=10)
+    qwen_prompt = _INSTRUCTION
     return {
         r"^qwen3-embedding[-:]8b": replace(_matryoshka(4096, 32, 32_000), query_prompt=qwen_prompt),
         r"^qwen3-embedding[-:]4b": replace(_matryoshka(2560, 32, 32_000), query_prompt=qwen_prompt),
@@ -269,11 +303,27 @@ def _of_others() -> dict[str, ModelProfile]:
         ),
         r"^llama-.*nemo.*-embed": replace(nemotron, dimension_choices=(384, 512, 768, 1024, 2048)),
         r"^nemotron-3-embed": nemotron,
+        r"^llama-.*nv-embed": replace(nemotron, dimension_choices=(384, 512, 768, 1024, 2048)),
+        r"^nv-embedqa-e5": replace(nemotron, max_tokens=508, dimensions=1024),
+        r"^nv-embed": replace(nemotron, max_tokens=508, dimensions=None),
         r"^lfm-.*-embedding": ModelProfile(max_tokens=510, dimensions=1024, batch_inputs=20),
         r"^pplx-embed-v1-0\.6b": _matryoshka(1024, 128, 32_000),
         r"^pplx-embed-v1-4b": _matryoshka(2560, 128, 32_000),
         r"^voyage-multimodal-3\.5": replace(voyage, takes_images=True),
-        r"^voyage-(3\.5|3-large|4)": voyage,
+        r"^voyage-(3\.5|3-large|4|code-3)": voyage,
+        r"^voyage-": replace(voyage, max_tokens=4000, dimensions=None, dimension_choices=()),
+        r"^jina-embeddings-v3": jina,
+        r"^jina-embeddings-v4": replace(
+            jina, dimensions=2048, dimension_range=(128, 2048), takes_images=True
+        ),
+        r"^jina-embeddings-v2-base": ModelProfile(max_tokens=8180, dimensions=768),
+        r"^jina-embeddings-v2-small": ModelProfile(max_tokens=8180, dimensions=512),
+        r"^text-embedding-v3$": replace(
+            dashscope, dimension_choices=(64, 128, 256, 512, 768, 1024)
+        ),
+        r"^text-embedding-v4$": replace(
+            dashscope, dimension_choices=(64, 128, 256, 512, 768, 1024, 1536, 2048)
+        ),
         r"^embed-v4": replace(
             cohere, max_tokens=32_000, dimensions=1536, dimension_choices=(256, 512, 1024, 1536)
         ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from ragkit.models.catalogue import LOCAL_MODELS, profile
+from ragkit.models.catalogue import LOCAL_MODELS, TokenizerName
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.models.tokens import BytePairCounter, TokenCounter, count_tokens
 from ragkit.models.wordpiece import WordPieceCounter
@@ -65,18 +65,20 @@ class TokenEstimate:
         return round(counted * self.factor)
 
 
-def token_estimate(of: Fingerprint, billed_per_counted: Decimal | None) -> TokenEstimate:
+def token_estimate(
+    of: Fingerprint, tokenizer: TokenizerName, billed_per_counted: Decimal | None
+) -> TokenEstimate:
     """The best way to tell what a model will bill.
 
     Args:
         of: Names the model and its prompt.
+        tokenizer: What counts its tokens.
         billed_per_counted: What its earlier runs billed for a cl100k token; None without any.
     """
-    name = profile(of.model).tokenizer
     prompt = of.document_prompt
     if of.model in LOCAL_MODELS:
         return TokenEstimate(counter=WordPieceCounter(), document_prompt=prompt)
-    if name == "cl100k":
+    if tokenizer == "cl100k":
         said = "tokens counted with the model's own vocabulary"
         return TokenEstimate(counter=BytePairCounter(), document_prompt=prompt, said=said)
     if billed_per_counted is not None:
@@ -86,7 +88,7 @@ def token_estimate(of: Fingerprint, billed_per_counted: Decimal | None) -> Token
             document_prompt=prompt,
             said="tokens by what earlier runs were billed for",
         )
-    if name == "minilm":
+    if tokenizer == "minilm":
         said = "tokens counted with the model's own vocabulary, its markers left out"
         return TokenEstimate(counter=WordPieceCounter(), document_prompt=prompt, said=said)
     return TokenEstimate(

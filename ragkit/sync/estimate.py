@@ -48,7 +48,8 @@ def estimate(
     with synchroniser.store.snapshot() as snapshot:
         _, difference = synchroniser.compare(snapshot, paths, options)
         mark = synchroniser.embedder.fingerprint
-        tell = token_estimate(mark, snapshot.rate(mark.model).billed_per_counted)
+        tokenizer = synchroniser.settings.profile.tokenizer
+        tell = token_estimate(mark, tokenizer, snapshot.rate(mark.model).billed_per_counted)
     count = _Count(key=mark.key, tell=tell, outgoing=Outgoing(synchroniser.screen))
     if difference.reads:
         with synchroniser.pool() as pool:

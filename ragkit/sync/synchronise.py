@@ -132,7 +132,7 @@ class Synchroniser:
             CutReply,
             module="ragkit.sync.worker",
             arguments=worker_arguments(
-                model=self.embedder.fingerprint.model,
+                model=self.settings.profile,
                 max_tokens=self.embedder.max_tokens,
                 passage_tokens=self.settings.passage_tokens or DEFAULT_PASSAGE_TOKENS,
             ),

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ragkit.chunking import Chunker
+from ragkit.models.catalogue import ModelProfile
+from ragkit.models.described import profile_from, profile_table
 from ragkit.reading.files import read_file
 from ragkit.reading.messages import ReadReply, ReadRequest
 from ragkit.reading.worker import serve
@@ -42,9 +44,15 @@ class CutReply:
     cuts: tuple[Cut, ...] = ()
 
 
-def worker_arguments(*, model: str, max_tokens: int, passage_tokens: int) -> tuple[str, ...]:
+def worker_arguments(
+    *, model: ModelProfile, max_tokens: int, passage_tokens: int
+) -> tuple[str, ...]:
     """What the worker is started with, so that it cuts as the collection was cut."""
-    settings = {"model": model, "max_tokens": max_tokens, "passage_tokens": passage_tokens}
+    settings = {
+        "model": profile_table(model),
+        "max_tokens": max_tokens,
+        "passage_tokens": passage_tokens,
+    }
     return (json.dumps(settings),)
 
 
@@ -84,7 +92,7 @@ def main(arguments: Sequence[str]) -> None:
             return CutReply(read=reply)
         if chunker is None:
             chunker = Chunker(
-                model=settings["model"],
+                model=profile_from(settings["model"], "the worker's settings"),
                 max_tokens=settings["max_tokens"],
                 passage_tokens=settings["passage_tokens"],
             )

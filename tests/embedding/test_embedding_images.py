@@ -22,9 +22,10 @@ from loopback_faults import Fault, error_body
 from loopback_pictures import PALETTE, picture
 
 from ragkit.embedding.asynchronous import AsyncOpenRouterEmbedder
-from ragkit.embedding.batches import Batcher, BatchLimits
+from ragkit.embedding.batches import Batcher
 from ragkit.embedding.budget import Budget
 from ragkit.embedding.images import EmbedInput, ImageInput, data_url
+from ragkit.embedding.limits import BatchLimits
 from ragkit.embedding.local import LocalEmbedder
 from ragkit.embedding.openrouter import OpenRouterEmbedder
 from ragkit.errors import BudgetSpent, InputRejected

@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 from loopback import LoopbackServer
 from loopback_models import vector_of
 
-from ragkit.embedding.batches import Batcher, BatchLimits, refusal
+from ragkit.embedding.batches import Batcher, refusal
 from ragkit.embedding.budget import Budget
+from ragkit.embedding.limits import BatchLimits
 from ragkit.embedding.openrouter import OpenRouterEmbedder
 from ragkit.embedding.pace import Pace
 from ragkit.embedding.width import WidthElection

@@ -17,8 +17,9 @@ from loopback_faults import Fault, error_body, refusal
 from loopback_models import vector_of
 
 from ragkit.embedding.asynchronous import AsyncOpenRouterEmbedder
-from ragkit.embedding.batches import BatchLimits, Entry
+from ragkit.embedding.batches import Entry
 from ragkit.embedding.jobs import Job
+from ragkit.embedding.limits import BatchLimits
 from ragkit.embedding.mending import Mender, Watch
 from ragkit.embedding.openrouter import OpenRouterEmbedder
 from ragkit.embedding.routing import Attribution
@@ -199,6 +200,7 @@ def test_a_stated_limit_is_kept_and_its_duration_foretold(embedding_server: Loop
         base_url=embedding_server.base_url,
         requests_per_minute=1200,
     )
+    client._server.limits.most_inputs = 32
     assert client.seconds_for(320, 5_000) == pytest.approx(0.5, rel=0.02)
     with client:
         client.embed_documents([f"text {n}" for n in range(296)])

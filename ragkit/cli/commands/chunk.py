@@ -61,11 +61,11 @@ def run(options: ChunkOptions) -> int:
         load_settings,
     )
 
-    settings = load_settings(Path.cwd())
-    model = options.model or settings.model or DEFAULT_MODEL
+    settings = load_settings(Path.cwd()).with_arguments(model=options.model)
+    model = settings.model or DEFAULT_MODEL
     chunker = Chunker(
         max_tokens=options.max_tokens,
-        model=model,
+        model=settings.profile,
         passage_tokens=settings.passage_tokens or DEFAULT_PASSAGE_TOKENS,
     )
     document = read_argument(options.file)
