@@ -286,6 +286,8 @@ class Hit:
             hybrid search ``context`` is what the passages before and after it score, 0 to 1. After
             reranking, ``fused`` and ``fused_rank`` say where it stood before.
         title: The document's stated title.
+        also_in: Other passages of the same text, or nearly, which are no hits of their own; at most
+            50 of each.
         explanation: Why it stands there, if that was asked for.
         expander: Of the collection that it was found in; no part of what the hit says.
     """
@@ -296,6 +298,7 @@ class Hit:
     relevance: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     title: str | None = None
+    also_in: tuple[Passage, ...] = ()
     explanation: Explanation | None = None
     expander: Expander | None = field(default=None, repr=False, compare=False)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ragkit.cli.looks import Looks, Span, inline, marked, printable, shortened, wrap
-from ragkit.records import Explanation, Hit, ScorePart
+from ragkit.records import Explanation, Hit, Passage, ScorePart
 from ragkit.retrieval.snippets import matched_spans
 
 __all__ = ["explanation_lines", "hit_lines", "hits_text"]
@@ -15,6 +15,7 @@ __all__ = ["explanation_lines", "hit_lines", "hits_text"]
 _INDENT = "    "
 # A screen of 10 hits stays readable; the rest of a passage is one --json or one click away.
 _MOST_LINES = 6
+_MOST_PLACES = 3
 
 
 def hits_text(hits: Sequence[Hit], query: str, roots: Mapping[str, str], looks: Looks) -> str:
@@ -41,8 +42,10 @@ def hit_lines(hit: Hit, query: str, roots: Mapping[str, str], looks: Looks) -> l
     first = f"{looks.bold(f'{hit.rank:>2}')}  {looks.dim(score)}"
     lines = [
         f"{first}  {looks.bold(title)}" if title else first,
-        _INDENT + _place(hit, roots, looks),
+        _INDENT + _place(hit.passage, roots, looks),
     ]
+    if hit.also_in:
+        lines.append(_INDENT + _other_places(hit.also_in, roots, looks))
     lines += [_INDENT + line if line else "" for line in _text_lines(hit.text, query, looks)]
     if hit.explanation is not None:
         lines += [_INDENT + looks.dim(line) for line in explanation_lines(hit, hit.explanation)]
@@ -100,20 +103,27 @@ def _headings(hit: Hit, looks: Looks) -> str:
     return looks.arrow.join(heading for heading in headings if heading)
 
 
-def _place(hit: Hit, roots: Mapping[str, str], looks: Looks) -> str:
+def _place(passage: Passage, roots: Mapping[str, str], looks: Looks) -> str:
     """Where it stands: the path from here where that is a file, else the name in the collection."""
-    path = _file_of(hit, roots)
-    name = hit.source if path is None else _from_here(path)
-    position = f":{hit.passage.line}" if hit.page is None else f" p.{hit.page}"
-    url = None if path is None else path.as_uri() + (f"#page={hit.page}" if hit.page else "")
+    path, page = _file_of(passage, roots), passage.page
+    name = passage.source if path is None else _from_here(path)
+    position = f":{passage.line}" if page is None else f" p.{page}"
+    url = None if path is None else path.as_uri() + (f"#page={page}" if page else "")
     return looks.link(looks.tinted(inline(name) + position), url)
 
 
-def _file_of(hit: Hit, roots: Mapping[str, str]) -> Path | None:
-    if hit.root not in roots:
+def _other_places(others: Sequence[Passage], roots: Mapping[str, str], looks: Looks) -> str:
+    places = [_place(other, roots, looks) for other in others[:_MOST_PLACES]]
+    if len(others) > _MOST_PLACES:
+        places.append(f"{len(others) - _MOST_PLACES} more places")
+    return looks.dim("also in ") + ", ".join(places)
+
+
+def _file_of(passage: Passage, roots: Mapping[str, str]) -> Path | None:
+    if passage.root not in roots:
         return None
-    root = Path(roots[hit.root])
-    for path in (root / hit.source, root):
+    root = Path(roots[passage.root])
+    for path in (root / passage.source, root):
         if path.is_file():
             return path
     return None

@@ -186,3 +186,7 @@ class _NoVectors:
     def scores(self, vector: FloatVector, ids: IdArray) -> FloatVector:  # noqa: ARG002
         """No score for any."""
         return np.full(len(ids), np.nan, np.float32)
+
+    def copies(self, id_: int) -> IdArray:  # noqa: ARG002
+        """None."""
+        return np.empty(0, np.int64)

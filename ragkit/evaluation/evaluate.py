@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from ragkit.errors import AmbiguousSource, InvalidArgument, SourceNotFound
@@ -110,6 +111,7 @@ def _outcome(
     # A name that the collection does not have stays relevant: the question cannot be answered.
     relevant = [_place(document) for document in documents]
     relevant += [("", f"missing {n}") for n in range(len(question.sources) - len(documents))]
+    hits = [_where_right(hit, spans, relevant) for hit in hits]
     ranked = [(hit.root, hit.source) for hit in hits]
     values = _values("source", _places_once(ranked), relevant, k)
     answer_rank = None
@@ -197,6 +199,15 @@ def _spans_in(document: Document, question: Question) -> list[tuple[int, int]]:
 
 def _place(document: Document) -> Place:
     return document.root, document.source
+
+
+def _where_right(hit: Hit, spans: Spans, relevant: Sequence[Place]) -> Hit:
+    """The hit in that of its places which answers, if one does: it names them all."""
+    if not hit.also_in:
+        return hit
+    places = [replace(hit, passage=passage) for passage in (hit.passage, *hit.also_in)]
+    right = [one for one in places if (one.root, one.source) in relevant]
+    return next((one for one in right if _overlaps(one, spans)), (right or places)[0])
 
 
 def _overlaps(hit: Hit, spans: Spans) -> bool:

@@ -51,6 +51,13 @@ class VectorRanker(Protocol):
         """Cosine of these passages, float32 (len(ids),); NaN for an id that is not in the index."""
         ...
 
+    def copies(self, id_: int) -> IdArray:
+        """Sorted ids of the passages whose embedded text, and so vector, is that of this one.
+
+        It is among them, unless it is not in the index.
+        """
+        ...
+
 
 class WordRanker(Protocol):
     """Ranks passages by BM25 with the words of a query."""

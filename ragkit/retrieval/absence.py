@@ -22,7 +22,9 @@ from ragkit.storage.snapshot import Snapshot
 
 __all__ = ["Verdict", "WhyNot", "why_not"]
 
-Verdict = Literal["returned", "ranked below", "never ranked", "filtered", "empty", "not indexed"]
+Verdict = Literal[
+    "returned", "folded", "ranked below", "never ranked", "filtered", "empty", "not indexed"
+]
 
 _CROWDING_SHARE = 0.5
 _FEWEST_TO_CROWD = 3
@@ -37,8 +39,9 @@ class WhyNot:
         source: As it was asked for, or as the collection calls it.
         root: Name of its root; empty when the collection does not have it.
         query: What was asked.
-        verdict: ``returned``, ``ranked below`` the k hits, ``never ranked`` (no list has it),
-            ``filtered`` by where, ``empty`` (nothing in it can be found), or ``not indexed``.
+        verdict: ``returned``, ``folded`` into a hit of the same text, ``ranked below`` the k hits,
+            ``never ranked`` (no list has it), ``filtered`` by where, ``empty`` (nothing in it can
+            be found), or ``not indexed``.
         reason: One sentence.
         advice: What would lift it, one sentence each.
         k: How many hits were looked at.
@@ -123,20 +126,29 @@ def why_not(
         best = next((hit for hit in looked_at if hit.passage.id in found.ids), None)
     if best is None:
         best = retriever.standing(query, found.ids, mode=mode, where=where)
+    return _ranked(found, best, passages)
+
+
+def _ranked(found: _Found, best: Hit | None, passages: int) -> WhyNot:
+    """What became of a document that can be found."""
     if best is None:
-        reason = f"no passage of it has a word of the query, and --mode {mode} ranks by words alone"
-        if mode != "lexical":
-            reason = "no passage of it has a vector or a word of the query"
-        advice = ("search by meaning too: --mode hybrid",) if mode == "lexical" else ()
-        return found.told("never ranked", reason, advice=advice, passages=passages)
-    if best.rank <= k:
-        reason = f"it is hit {best.rank} of the {k} that were asked for"
+        reason, advice = "no passage of it has a vector or a word of the query", []
+        if found.mode == "lexical":
+            reason = "no passage of it has a word of the query, and --mode lexical ranks by words"
+            advice = ["search by meaning too: --mode hybrid"]
+        return found.told("never ranked", reason, advice=tuple(advice), passages=passages)
+    if copied := found.copied_by:
+        place = f"{copied.source}:{copied.passage.line}"
+        reason = f"hit {copied.rank}, {place}, is the same text and says that it is also here"
+        return found.told("folded", reason, best=best, passages=passages)
+    if best.rank <= found.k:
+        reason = f"it is hit {best.rank} of the {found.k} that were asked for"
         return found.told("returned", reason, best=best, passages=passages)
-    reason = f"its best passage is {_nth(best.rank)} of {passages:,}, and {k} were asked for"
+    reason = f"its best passage is {_nth(best.rank)} of {passages:,}, and {found.k} were asked for"
     if found.reranked_by:
         reason = _under_a_model(best, found, passages)
-    advice = tuple(_advice(found, best, store))
-    return found.told("ranked below", reason, advice=advice, best=best, passages=passages)
+    advice = _advice(found, best)
+    return found.told("ranked below", reason, advice=tuple(advice), best=best, passages=passages)
 
 
 def _under_a_model(best: Hit, found: _Found, passages: int) -> str:
@@ -173,6 +185,14 @@ class _Found:
     def hits(self) -> Sequence[Hit]:
         """The k best."""
         return self.looked_at[: self.k]
+
+    @property
+    def copied_by(self) -> Hit | None:
+        """The hit that a passage of it is a copy of, where none of its own is a hit."""
+        own = {one.passage.id for one in self.own}
+        if any(hit.passage.id in own for hit in self.hits):
+            return None
+        return next((hit for hit in self.hits if own & {one.id for one in hit.also_in}), None)
 
     @property
     def reranked_by(self) -> str:
@@ -288,11 +308,10 @@ def _filtering(found: _Found, where: Mapping[str, str], store: Snapshot) -> str:
     return f"it does not fulfil {' and '.join(failing)}"
 
 
-def _advice(found: _Found, best: Hit, store: Snapshot) -> list[str]:
+def _advice(found: _Found, best: Hit) -> list[str]:
     """What stands against it, the plainest first."""
     hits = found.hits
     said = _about_k(found, best)
-    said += _about_copies(found, best, store)
     said += _about_words(best)
     said += _about_lists(found, best)
     (place, number), *_ = Counter((hit.root, hit.source) for hit in hits).most_common(1)
@@ -313,15 +332,6 @@ def _about_k(found: _Found, best: Hit) -> list[str]:
     return [
         f"-k {best.rank} would return it: it has {best.score:.3f}, hit {found.k} {last.score:.3f}"
     ]
-
-
-def _about_copies(found: _Found, best: Hit, store: Snapshot) -> list[str]:
-    stored = store.passages([best.passage.id, *(hit.passage.id for hit in found.hits)])
-    own = stored[best.passage.id].text_key
-    for hit in found.hits:
-        if stored[hit.passage.id].text_key == own:
-            return [f"hit {hit.rank} is the same text, in {hit.source}"]
-    return []
 
 
 def _about_words(best: Hit) -> list[str]:

@@ -72,6 +72,10 @@ class LateVectorRanker(_Late[VectorRanker]):
         """As ``VectorRanker.scores``."""
         return self.part.scores(vector, ids)
 
+    def copies(self, id_: int) -> IdArray:
+        """As ``VectorRanker.copies``."""
+        return self.part.copies(id_)
+
 
 class LateWordRanker(_Late[WordRanker]):
     """A ``WordRanker`` made on first use."""

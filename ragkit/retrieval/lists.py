@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ragkit.embedding.seam import Embedder, FloatVector, embed_all
 from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
 from ragkit.retrieval.arguments import Mode
+from ragkit.retrieval.copies import Copies
 from ragkit.retrieval.fusion import CONTEXT_WEIGHT, Neighbours, Scale, combine
 
 __all__ = ["DEEPER", "Candidates", "Lists", "Read", "first_depth"]
@@ -33,6 +34,8 @@ class Candidates:
         details: ``Hit.scores`` of the i-th.
         scales: How the score of each list counts.
         complete: Whether there is nothing below.
+        copies: Of one of them, those that share its vector and may be returned; None where no
+            vectors are at hand.
     """
 
     ids: IdArray
@@ -40,6 +43,7 @@ class Candidates:
     details: Callable[[int], dict[str, float]]
     scales: tuple[Scale, ...]
     complete: bool
+    copies: Copies = None
 
 
 # To a depth of each list.
@@ -47,8 +51,8 @@ Read = Callable[[int], Candidates]
 
 
 def first_depth(mode: Mode, hits: int) -> int:
-    """How deep to read for so many hits."""
-    return max(FIRST_DEPTH, DEPTH_PER_HIT * hits) if mode == "hybrid" else hits
+    """How deep to read for so many hits, some of which may be copies of others."""
+    return max(FIRST_DEPTH, DEPTH_PER_HIT * hits) if mode == "hybrid" else 2 * hits
 
 
 class Lists:
@@ -93,7 +97,8 @@ class Lists:
         return _single(self._words.rank(query, depth, among=among), "lexical", depth)
 
     def _by_vector(self, vector: FloatVector, among: IdArray | None, depth: int) -> Candidates:
-        return _single(self._vectors.rank(vector, depth, among=among), "semantic", depth)
+        ranking = self._vectors.rank(vector, depth, among=among)
+        return replace(_single(ranking, "semantic", depth), copies=self._copies(among))
 
     def _by_both(
         self, query: str, vector: FloatVector, among: IdArray | None, depth: int
@@ -136,7 +141,13 @@ class Lists:
                 Scale(name="context", lowest=0.0, highest=1.0, weight=CONTEXT_WEIGHT),
             ),
             complete=combined.complete,
+            copies=self._copies(among),
         )
+
+    def _copies(self, among: IdArray | None) -> Copies:
+        if among is None:
+            return self._vectors.copies
+        return lambda id_: np.intersect1d(self._vectors.copies(id_), among, assume_unique=True)
 
 
 def _single(ranking: Ranking, name: str, depth: int) -> Candidates:

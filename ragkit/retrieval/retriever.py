@@ -21,11 +21,12 @@ from ragkit.retrieval.arguments import (
     check_rerank,
     check_where,
 )
+from ragkit.retrieval.copies import Found, fold
 from ragkit.retrieval.expansion import StoreExpander
 from ragkit.retrieval.fusion import Neighbours
 from ragkit.retrieval.lists import DEEPER, Candidates, Lists, Read, first_depth
 from ragkit.retrieval.reranking import candidates_for, reranked
-from ragkit.storage.seam import PassageStore, StoredPassage
+from ragkit.storage.seam import PassageStore
 
 __all__ = ["Mode", "Retriever"]
 
@@ -104,6 +105,9 @@ class Retriever:
         explain: bool = False,
     ) -> Hits:
         """The k best passages, best first; ties by id.
+
+        Passages of the same text are one hit, which names the others in ``also_in``; they are hits
+        of their own only where there would be fewer than k otherwise.
 
         ``Hit.score`` is the combined score from 0 to 1 in hybrid mode, the cosine in semantic
         mode, BM25 in lexical mode. Hybrid equals the combination of both scores over all passages,
@@ -223,6 +227,8 @@ class Retriever:
             mode: As for ``search``.
             where: As for ``search``.
 
+        A copy stands where the hit does that it is folded into.
+
         Returns:
             None when the search would never return one of them.
         """
@@ -231,46 +237,53 @@ class Retriever:
         if among is not None and not len(among):
             return None
         (read,) = self._lists.readers([query], mode, among)
+        asked = _Asked(query=query, k=1, where=where, explain=True)
         depth = first_depth(mode, _TOGETHER)
         while True:
             candidates = read(depth)
             places = np.flatnonzero(np.isin(candidates.ids, ids))
             if len(places):
-                place = int(places[0])
-                before = candidates.ids[:place].tolist()
-                ahead = sum(
-                    len(self._store.passages(before[start : start + _TOGETHER]))
-                    for start in range(0, place, _TOGETHER)
-                )
-                best = int(candidates.ids[place])
-                stored = self._store.passages([best])[best]
-                asked = _Asked(query=query, k=1, where=where, explain=True)
-                return self._hit(candidates, asked, ahead + 1, place, stored)
+                upto = candidates.ids[: int(places[0]) + 1].tolist()
+                found = self._distinct(replace(candidates, complete=False), upto, asked, len(upto))
+                rank = next(n for n, one in enumerate(found, 1) if upto[-1] in one.ids)
+                stored = self._store.passages(upto[-1:])[upto[-1]]
+                standing = Found(index=len(upto) - 1, stored=stored)
+                return self._hit(candidates, asked, rank, standing)
             if candidates.complete:
                 return None
             depth *= DEEPER
 
     def _best(self, read: Read, asked: _Asked, depth: int) -> list[Hit]:
-        """The first k candidates that are alive, reading deeper until there are as many."""
+        """The first k distinct texts, reading deeper until there are as many."""
         while True:
             candidates = read(depth)
-            alive = self._alive(candidates.ids, asked.k)
-            if len(alive) >= asked.k or candidates.complete:
+            found = self._distinct(candidates, candidates.ids.tolist(), asked, asked.k)
+            if len(found) >= asked.k or candidates.complete:
                 return [
-                    self._hit(candidates, asked, rank, index, stored)
-                    for rank, (index, stored) in enumerate(alive, 1)
+                    self._hit(candidates, asked, rank, one) for rank, one in enumerate(found, 1)
                 ]
             depth *= DEEPER
 
-    def _hit(
-        self, candidates: Candidates, asked: _Asked, rank: int, index: int, stored: StoredPassage
-    ) -> Hit:
+    def _distinct(
+        self, candidates: Candidates, ids: list[int], asked: _Asked, number: int
+    ) -> list[Found]:
+        return fold(
+            ids,
+            self._store.passages,
+            number=number,
+            query=asked.query,
+            copies=candidates.copies,
+            complete=candidates.complete,
+        )
+
+    def _hit(self, candidates: Candidates, asked: _Asked, rank: int, found: Found) -> Hit:
         hit = Hit(
-            passage=stored.passage,
+            passage=found.stored.passage,
             rank=rank,
-            score=float(candidates.scores[index]),
-            scores=candidates.details(index),
-            title=stored.title,
+            score=float(candidates.scores[found.index]),
+            scores=candidates.details(found.index),
+            title=found.stored.title,
+            also_in=tuple(other.passage for other in found.others),
             expander=self._expander,
         )
         if not asked.explain:
@@ -278,17 +291,6 @@ class Retriever:
         from ragkit.retrieval.explaining import explained  # noqa: PLC0415 - loads the stemmer
 
         explanation = explained(
-            hit, stored, query=asked.query, scales=candidates.scales, where=asked.where
+            hit, found.stored, query=asked.query, scales=candidates.scales, where=asked.where
         )
         return replace(hit, explanation=explanation)
-
-    def _alive(self, ids: IdArray, k: int) -> list[tuple[int, StoredPassage]]:
-        """(position, passage) of the first k ids that the store's generation has."""
-        alive: list[tuple[int, StoredPassage]] = []
-        for start in range(0, len(ids), k):
-            batch = ids[start : start + k].tolist()
-            found = self._store.passages(batch)
-            alive += [(start + i, found[one]) for i, one in enumerate(batch) if one in found]
-            if len(alive) >= k:
-                break
-        return alive[:k]

@@ -56,6 +56,18 @@ def test_search_json(indexed: Shell) -> None:
     assert best["scores"] == {"lexical": best["score"], "lexical_rank": 1}
 
 
+def test_copies_are_one_hit(shell: Shell) -> None:
+    """The same text in two files is printed once, with its other place, and so in JSON."""
+    for name in ("one.md", "two.md"):
+        (shell.directory / "docs" / name).write_text("Walnuts are cracked on Fridays.\n")
+    assert shell.run("index", "docs", "--model", "local/all-minilm-l6-v2").code == 0
+    printed = shell.run("search", "walnuts", "-k", "1").out.splitlines()
+    assert printed[1:3] == ["    docs/one.md:1", "    also in docs/two.md:1"]
+    (hit,) = shell.run("search", "walnuts", "-k", "1", "--json").json["hits"]
+    place = {"root": "docs", "source": "two.md", "page": None, "line": 1, "start": 0, "end": 31}
+    assert (list(hit), hit["also_in"]) == ([*HIT_FIELDS, "also_in"], [place])
+
+
 def test_hybrid_search_asks_the_model(shell: Shell, embedding_server: LoopbackServer) -> None:
     """Without --mode both lists count, and the query is embedded once."""
     assert shell.run("index", "docs", *remote(embedding_server.base_url)).code == 0

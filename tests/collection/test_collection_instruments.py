@@ -215,10 +215,12 @@ def test_why_a_document_ranks_where_it_does(collection: ragkit.Collection) -> No
 
 
 def test_why_a_copy_is_not_returned(collection: ragkit.Collection) -> None:
-    """A document with the same text as a hit is told of it."""
+    """A document with the same text as a hit is told of it, and the hit names it."""
     told = collection.why_not("twin-b.txt", "otter in the river", k=1)
-    assert (told.verdict, told.rank) == ("ranked below", 2)
-    assert "hit 1 is the same text, in twin-a.txt" in told.advice
+    assert (told.verdict, told.rank) == ("folded", 1)
+    assert told.reason == "hit 1, twin-a.txt:1, is the same text and says that it is also here"
+    (hit,) = collection.search("otter in the river", k=1)
+    assert [(one.source, one.line) for one in hit.also_in] == [("twin-b.txt", 1)]
 
 
 def test_why_words_alone_never_find_it(collection: ragkit.Collection) -> None:

@@ -135,6 +135,11 @@ class MatrixVectors:
         known = dict(zip(self.ids.tolist(), (self.matrix @ vector).tolist(), strict=True))
         return np.array([known.get(one, np.nan) for one in ids.tolist()], np.float32)
 
+    def copies(self, id_: int) -> IdArray:
+        """As ``VectorRanker.copies``: rows that are equal to the bit."""
+        same = (self.matrix == self.matrix[self.ids == id_]).all(axis=1)
+        return self.ids[same] if len(same) == len(self.ids) else self.ids[:0]
+
 
 class CountedWords:
     """A ``WordRanker`` that scores by how often a passage has the query's words."""

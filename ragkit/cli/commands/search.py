@@ -122,7 +122,7 @@ def run(options: SearchOptions) -> int:
 
 
 def hit_json(hit: Hit) -> dict[str, object]:
-    """A hit as the JSON of ``search`` has it; its explanation only where that was asked for."""
+    """A hit as the JSON of ``search`` has it; other places and an explanation where it has any."""
     passage = hit.passage
     fields: dict[str, object] = {
         "rank": hit.rank,
@@ -140,4 +140,16 @@ def hit_json(hit: Hit) -> dict[str, object]:
         "text": passage.text,
         "metadata": passage.metadata,
     }
+    if hit.also_in:
+        fields["also_in"] = [
+            {
+                "root": other.root,
+                "source": other.source,
+                "page": other.page,
+                "line": other.line,
+                "start": other.start,
+                "end": other.end,
+            }
+            for other in hit.also_in
+        ]
     return fields if hit.explanation is None else {**fields, "explanation": hit.explanation}
