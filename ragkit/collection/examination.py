@@ -119,6 +119,8 @@ def _server(settings: Settings, known: _Known | None = None) -> Examination:
             dimensions=settings.dimensions,
             provider=settings.provider,
             input_type=settings.input_type,
+            dialect=settings.dialect,
+            profile=settings.profile,
             stored_width=known.width,
             canaries=tuple(Canary(text=one.text, vector=one.vector) for one in known.texts),
             made_by=known.route.made_by,

@@ -304,6 +304,7 @@ def make_reranker(settings: Settings, spent: Callable[[str, RerankAnswer], None]
         base_url=settings.base_url,
         provider=routing if routing and settings.base_url in (None, OPENROUTER_URL) else None,
         timeout_s=settings.rerank_timeout_s,
+        dialect=settings.dialect,
         spent=spent,
     )
     return ScreenedReranker(reranker, Screen(settings.mask)) if settings.mask else reranker

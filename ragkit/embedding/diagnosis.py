@@ -14,7 +14,6 @@ from ragkit.embedding.listing import ListedModel
 from ragkit.embedding.patient import Patient
 from ragkit.embedding.route import SAME_COSINE, drift_of, is_pinned, pin_of
 from ragkit.embedding.wire import Reply
-from ragkit.models.catalogue import profile
 
 __all__ = [
     "base64_check",
@@ -107,7 +106,7 @@ def _listed_check(name: str, listed: ListedModel) -> Check:
 
 def dimensions_check(width: int, patient: Patient) -> Check:
     """Whether vectors are as wide as those of the collection, as asked for, and as known."""
-    native = profile(patient.model).dimensions
+    native = patient.known.dimensions
     expectations = (
         (patient.stored_width, "{:,} where the collection's vectors have {:,}"),
         (patient.dimensions, "{:,} where {:,} were asked for"),
@@ -123,11 +122,15 @@ def dimensions_check(width: int, patient: Patient) -> Check:
     return Check(name="dimensions", ok=True, detail=f"{width:,}")
 
 
-def base64_check(*, honoured: bool, refused: bool) -> Check:
-    """Neither is an illness: numbers are only slower."""
-    said = "honoured: replies are smaller and read faster"
-    if not honoured:
-        said = "refused" if refused else "ignored"
+def base64_check(said: str) -> Check:
+    """Whether vectors may come as base64; where not, numbers are only slower.
+
+    Args:
+        said: ``honoured``, ``refused``, ``ignored``, or ``not asked for``.
+    """
+    if said == "honoured":
+        said += ": replies are smaller and read faster"
+    else:
         said += ": vectors come as numbers, which works as well"
     return Check(name="base64", ok=True, detail=said)
 

@@ -40,7 +40,7 @@ from ragkit.embedding.route import SAME_COSINE, lowest_cosine
 from ragkit.embedding.server import ask
 from ragkit.embedding.transport import Transport, checked_key
 from ragkit.embedding.wire import Reply, RequestForm
-from ragkit.models.catalogue import fingerprint, profile
+from ragkit.models.catalogue import fingerprint
 
 __all__ = ["examine_server"]
 
@@ -55,7 +55,7 @@ def examine_server(patient: Patient) -> Examination:
         ConfigurationError: URL, key, model or dimensions that no server could be asked with.
     """
     mark = fingerprint(
-        profile(patient.model),
+        patient.known,
         dimensions=patient.dimensions,
         provider=patient.provider,
         input_type=patient.input_type,
@@ -63,12 +63,22 @@ def examine_server(patient: Patient) -> Examination:
     if patient.at_openrouter and patient.api_key is None:
         return Examination(checks=(missing_key(patient.key_variable),))
     key = None if patient.api_key is None else checked_key(patient.api_key)
-    transport = Transport(patient.url, key=key, timeout_s=patient.timeout_s, most_at_once=1)
+    ways = patient.ways
+    transport = Transport(
+        patient.url,
+        key=key,
+        timeout_s=patient.timeout_s,
+        most_at_once=1,
+        key_header=ways.key_header,
+    )
     form = RequestForm(
         model=patient.model,
         dimensions=patient.dimensions,
+        encoding_format="float" if ways.states_float else None,
         input_type=mark.document_input_type,
         provider=patient.provider,
+        dimensions_field=ways.dimensions_field,
+        input_type_field=ways.input_type_field,
     )
     doctor = _Doctor(patient, transport, form, mark.document_prompt)
     try:
@@ -142,14 +152,10 @@ class _Doctor:
         return True
 
     def _vectors(self, first: _Answer, listed: ListedModel | None) -> dict[str, object]:
-        pair = self._ask([_FIRST, _SECOND], replace(self._form, encoding_format="base64"))
-        refused = isinstance(pair, Failure)
-        if isinstance(pair, Failure):
-            pair = self._ask([_FIRST, _SECOND], self._form)
+        pair, said = self._pair()
         second = self._ask([_SECOND], self._form)
         answers = [answer for answer in (first, pair, second) if isinstance(answer, _Answer)]
-        honoured = not refused and isinstance(pair, _Answer) and pair.reply.is_base64
-        self.checks.append(base64_check(honoured=honoured, refused=refused))
+        self.checks.append(base64_check(said))
         repeats = False
         if isinstance(pair, Failure) or isinstance(second, Failure):
             self._failed("order", pair if isinstance(pair, Failure) else second)  # type: ignore[arg-type]
@@ -165,9 +171,19 @@ class _Doctor:
             listed,
             [answer.reply for answer in answers],
             # That bytes were read rightly is proven by the same vectors as numbers.
-            base64=honoured and repeats,
+            base64=said == "honoured" and repeats,
             drift=drift,
         )
+
+    def _pair(self) -> tuple[_Answer | Failure, str]:
+        """Both texts in one request, as base64 where the server gives it, and whether it does."""
+        said = "not asked for"
+        if self._patient.ways.offers_base64:
+            pair = self._ask([_FIRST, _SECOND], replace(self._form, encoding_format="base64"))
+            if isinstance(pair, _Answer):
+                return pair, "honoured" if pair.reply.is_base64 else "ignored"
+            said = "refused"
+        return self._ask([_FIRST, _SECOND], self._form), said
 
     def _compare(self, first: Reply, pair: Reply, second: Reply) -> bool:
         """Whether the same texts had the same vectors, in their order."""

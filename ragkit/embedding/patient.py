@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ragkit.config import OPENROUTER_URL, Secret
+from ragkit.embedding.dialects import Dialect, dialect_of
 from ragkit.embedding.seam import FloatVector
 from ragkit.embedding.transport import checked_base_url
+from ragkit.models.catalogue import ModelProfile, profile
 
 __all__ = ["Canary", "Patient"]
 
@@ -36,6 +38,8 @@ class Patient:
         dimensions: Width that is asked for.
         provider: OpenRouter's routing object.
         input_type: (query, document).
+        dialect: Whose ways the server has, where its address does not tell.
+        profile: What is known of the model; None for what the catalogue says.
         stored_width: Width of the vectors that a collection has already.
         canaries: Texts of the collection.
         made_by: Who made their vectors, where that is known.
@@ -48,10 +52,26 @@ class Patient:
     dimensions: int | None = None
     provider: Mapping[str, object] | None = None
     input_type: tuple[str, str] | None = None
+    dialect: str | None = None
+    profile: ModelProfile | None = None
     stored_width: int | None = None
     canaries: tuple[Canary, ...] = ()
     made_by: str = ""
     timeout_s: float = 120.0
+
+    @property
+    def known(self) -> ModelProfile:
+        """What is known of the model."""
+        return self.profile or profile(self.model)
+
+    @property
+    def ways(self) -> Dialect:
+        """Of its server.
+
+        Raises:
+            ConfigurationError: There is no such dialect.
+        """
+        return dialect_of(self.url, self.dialect)
 
     @property
     def at_openrouter(self) -> bool:

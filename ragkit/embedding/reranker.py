@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from ragkit.config import OPENROUTER_URL, Secret, key_for
 from ragkit.embedding.complaints import Target
+from ragkit.embedding.dialects import dialect_of
 from ragkit.embedding.failures import BadReply, NoReply, ServerError
 from ragkit.embedding.inquiry import Failure, error_of, patiently
 from ragkit.embedding.jobs import Bill
@@ -42,6 +43,7 @@ class OpenRouterReranker:
         base_url: Root of another API, up to and without ``/rerank``; None for OpenRouter.
         provider: OpenRouter's routing object.
         timeout_s: Longest that one call may take, all attempts included.
+        dialect: Whose ways the server has, where its address does not tell.
         spent: Told of each answer, with the model's name, as soon as it is known.
 
     Raises:
@@ -56,6 +58,7 @@ class OpenRouterReranker:
         base_url: str | None = None,
         provider: Mapping[str, object] | None = None,
         timeout_s: float = 30.0,
+        dialect: str | None = None,
         spent: Callable[[str, RerankAnswer], None] | None = None,
     ) -> None:
         self._url = OPENROUTER_URL if base_url is None else checked_base_url(base_url)
@@ -73,6 +76,7 @@ class OpenRouterReranker:
             key=_key(api_key, base_url, needed=at_openrouter),
             timeout_s=timeout_s,
             most_at_once=_MOST_AT_ONCE,
+            key_header=dialect_of(self._url, dialect).key_header,
         )
         # What a server was found to want, by model.
         self._learnt: dict[str, tuple[RerankForm, int]] = {}
