@@ -1,7 +1,8 @@
 """PDF: text by pypdfium2, and by pypdf where that fails or finds none.
 
-Pages are joined by a line end and a form feed, and each page starts after its form feed. Within a
-page the lines are the parser's; a word that a hyphen breaks over two lines is whole again.
+Pages are joined by a line end and a form feed, and each page starts after its form feed. Columns
+are read one after the other, and lines that run over all pages are left out; the metadata names
+them. A word that a hyphen breaks over two lines is whole again on the first of them.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from collections.abc import Iterator
 
 from ragkit.errors import DocumentSkipped, DocumentUnreadable
 from ragkit.reading.content import RawFile, Reading
-from ragkit.reading.pdf_content import ENCRYPTED, PdfContent
+from ragkit.reading.pdf_content import ENCRYPTED, OutlineEntry, PdfContent
+from ragkit.reading.pdf_layout import LaidOut, lay_out
 from ragkit.reading.properties import stated_metadata, stated_title
 from ragkit.reading.structure import Heading, nest_sections
-from ragkit.records import Document
+from ragkit.records import Document, Metadata
 
-__all__ = ["read_pdf"]
+__all__ = ["read_pdf", "read_pdf_with_care"]
 
-PAGE_BREAK = "\n\f"
 _MARK_WITHIN_BYTES = 1024
 _LONGEST_TITLE = 300
+# A shorter outline names the file, or its first page.
+_FEWEST_ENTRIES = 2
 _PROPERTIES = ("author", "subject", "keywords")
 
 
@@ -33,7 +36,23 @@ def read_pdf(raw: RawFile) -> Reading:
     """
     if b"%PDF-" not in raw.data[:_MARK_WITHIN_BYTES]:
         raise DocumentUnreadable("not a PDF, whatever its name says: it does not begin with %PDF")
-    content = _content(raw.data)
+    return _reading(raw, _content(raw.data))
+
+
+def read_pdf_with_care(raw: RawFile) -> Reading:
+    """Read a PDF without PDFium, which crashed on it: no places, tables or columns are seen.
+
+    Raises:
+        DocumentSkipped: No page has text.
+        DocumentUnreadable: It is encrypted, damaged, or no PDF at all.
+    """
+    # 314 ms of import that only such files pay.
+    from ragkit.reading.pdf_pypdf import read_with_pypdf  # noqa: PLC0415
+
+    return _reading(raw, read_with_pypdf(raw.data))
+
+
+def _reading(raw: RawFile, content: PdfContent) -> Reading:
     count = len(content.pages)
     if not content.has_text:
         if count == 0:
@@ -42,20 +61,28 @@ def read_pdf(raw: RawFile) -> Reading:
         if content.unreadable_pages == count:
             raise DocumentUnreadable(f"damaged PDF: {count} page{plural}, none can be opened")
         raise DocumentSkipped(f"no text: likely scanned images, {count} page{plural}")
-    text = PAGE_BREAK.join(content.pages)
-    starts = _starts(content.pages)
-    headings = _headings(content, starts)
+    laid_out = lay_out(content.pages)
+    text = laid_out.text
+    headings = _headings(content.outline, laid_out)
     document = Document(
         source=raw.source,
         root=raw.root,
         media_type=raw.media_type,
         text=text,
         title=stated_title(content.information.get("title", "")),
-        pages=tuple(starts),
+        pages=tuple(laid_out.starts),
         sections=nest_sections(headings, len(text)),
-        metadata=stated_metadata({key: content.information.get(key, "") for key in _PROPERTIES}),
+        blocks=tuple(laid_out.blocks),
+        metadata=_metadata(content, laid_out),
+        boxes=tuple(laid_out.boxes),
     )
     return Reading(document=document, warnings=tuple(_warnings(content, text)))
+
+
+def _metadata(content: PdfContent, laid_out: LaidOut) -> Metadata:
+    """What the file states, and the lines of every page that are left out of the text."""
+    stated = stated_metadata({key: content.information.get(key, "") for key in _PROPERTIES})
+    return {**stated, "running_lines": list(laid_out.running)} if laid_out.running else stated
 
 
 def _warnings(content: PdfContent, text: str) -> Iterator[str]:
@@ -92,30 +119,35 @@ def _content(data: bytes) -> PdfContent:
     return first
 
 
-def _starts(pages: list[str]) -> list[int]:
-    starts: list[int] = []
-    at = 0
-    for page in pages:
-        starts.append(at)
-        at += len(page) + len(PAGE_BREAK)
-    return starts
+def _headings(outline: list[OutlineEntry], laid_out: LaidOut) -> list[Heading]:
+    """Each outline entry where its words stand on its page, else at the top of the page.
 
-
-def _headings(content: PdfContent, starts: list[int]) -> list[Heading]:
-    """Each outline entry where its words stand on its page, else at the top of the page."""
+    Without an outline, the lines whose type stands out.
+    """
     headings: list[Heading] = []
     searched: dict[int, int] = {}
-    for entry in content.outline:
-        if not 0 <= entry.page < len(starts):
+    for entry in outline:
+        if not 0 <= entry.page < len(laid_out.starts):
             continue
         words = entry.title[:_LONGEST_TITLE].split()
         if not words:
             continue
         begin = searched.get(entry.page, 0)
-        pattern = re.compile(r"\s+".join(map(re.escape, words)), re.IGNORECASE)
-        match = pattern.search(content.pages[entry.page], begin)
-        if match is not None:
-            begin = match.start()
-            searched[entry.page] = match.end()
-        headings.append(Heading(starts[entry.page] + begin, entry.level, " ".join(words)))
+        found = _find(words, laid_out.pages[entry.page], begin)
+        if found is not None:
+            begin, searched[entry.page] = found
+        headings.append(Heading(laid_out.starts[entry.page] + begin, entry.level, " ".join(words)))
+    if len(headings) < _FEWEST_ENTRIES:
+        return laid_out.headings
     return sorted(headings, key=lambda heading: heading.start)
+
+
+def _find(words: list[str], page: str, begin: int) -> tuple[int, int] | None:
+    """Start and end of an entry's words on its page: a line of their own before any other place."""
+    pattern = r"\s+".join(map(re.escape, words))
+    alone = rf"^[ \t]*(?:[\divxIVX.]+\s+)?{pattern}[ \t]*$"
+    for wanted in (alone, pattern):
+        match = re.compile(wanted, re.IGNORECASE | re.MULTILINE).search(page, begin)
+        if match is not None:
+            return match.start(), match.end()
+    return None

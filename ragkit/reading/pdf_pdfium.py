@@ -6,7 +6,8 @@ import pypdfium2
 import pypdfium2.raw as pdfium_c
 
 from ragkit.errors import DocumentUnreadable
-from ragkit.reading.pdf_content import ENCRYPTED, OutlineEntry, PdfContent
+from ragkit.reading.pdf_content import ENCRYPTED, OutlineEntry, PdfContent, PdfPage
+from ragkit.reading.pdf_fragments import read_page
 
 __all__ = ["read_with_pdfium"]
 
@@ -52,16 +53,14 @@ def _read_pages(pdf: pypdfium2.PdfDocument, content: PdfContent) -> None:
             if failures >= _FAILURES_IN_A_ROW and not content.has_text:
                 break
             content.unreadable_pages += 1
-            content.add_page("")
+            content.add_page(PdfPage(""))
             continue
         failures = 0
         try:
-            textpage = page.get_textpage()
-            content.add_page(textpage.get_text_range())
-            textpage.close()
+            content.add_page(read_page(page))
         except pypdfium2.PdfiumError:
             content.unreadable_pages += 1
-            content.add_page("")
+            content.add_page(PdfPage(""))
         finally:
             page.close()
 

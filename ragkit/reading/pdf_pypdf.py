@@ -11,7 +11,7 @@ import pypdf
 from pypdf.errors import PyPdfError
 
 from ragkit.errors import DocumentUnreadable
-from ragkit.reading.pdf_content import ENCRYPTED, OutlineEntry, PdfContent
+from ragkit.reading.pdf_content import ENCRYPTED, OutlineEntry, PdfContent, PdfPage
 
 __all__ = ["read_with_pypdf"]
 
@@ -66,13 +66,13 @@ def read_with_pypdf(data: bytes) -> PdfContent:
 def _read_pages(reader: pypdf.PdfReader, count: int, content: PdfContent) -> None:
     for index in range(count):
         if index >= _BLANK_PAGES_TRIED and not content.has_text:
-            content.pages.extend([""] * min(count - index, 100_000))
+            content.pages.extend(PdfPage("") for _ in range(min(count - index, 100_000)))
             return
         try:
-            content.add_page(reader.pages[index].extract_text())
+            content.add_page(PdfPage(reader.pages[index].extract_text()))
         except _DAMAGE:
             content.unreadable_pages += 1
-            content.add_page("")
+            content.add_page(PdfPage(""))
 
 
 def _read_outline(reader: pypdf.PdfReader, content: PdfContent) -> None:

@@ -73,7 +73,7 @@ _READERS = MappingProxyType(
         "application/x-ipynb+json": _Entry("notebook", "read_notebook", 1),
         "application/xml": _Entry("xml", "read_xml", 1),
         "image/svg+xml": _Entry("xml", "read_xml", 1),
-        "application/pdf": _Entry("pdf", "read_pdf", 1),
+        "application/pdf": _Entry("pdf", "read_pdf", 2, ("pdf", "read_pdf_with_care")),
         _WORD: _Entry("word", "read_word", 1),
         _SLIDES: _Entry("slides", "read_slides", 1),
         _SHEETS: _Entry("sheets", "read_sheets", 1),
