@@ -10,9 +10,11 @@ from typing import Literal
 __all__ = [
     "Change",
     "CollectionStatus",
+    "CompactReport",
     "DocumentSpending",
     "Fault",
     "ModelSpending",
+    "PurgeReport",
     "SyncPlan",
     "SyncReport",
     "Use",
@@ -271,4 +273,48 @@ class VerifyReport:
     documents: int = 0
     passages: int = 0
     vectors: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactReport:
+    """What a compaction gave back.
+
+    Attributes:
+        before_bytes: Size of all files of the collection.
+        after_bytes: The same afterwards; readers of the old files keep theirs until they let go.
+        vectors: Vectors that belonged to no passage any more and were dropped.
+        generation: That is now the newest.
+        seconds: Wall time.
+    """
+
+    before_bytes: int
+    after_bytes: int
+    vectors: int = 0
+    generation: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurgeReport:
+    """What was taken out of every file of a collection.
+
+    Attributes:
+        root: Name of the root.
+        source: Path inside it.
+        documents: Versions of the document that were there; 0 when it was gone already, and only
+            what was left of it has been removed.
+        passages: Passages of them.
+        vectors: Vectors that were dropped: those of its texts that no other document has, and
+            those that belonged to no passage any more.
+        path: Where its file still is, which the next index would read again; None where it is not.
+        seconds: Wall time.
+    """
+
+    root: str
+    source: str
+    documents: int = 0
+    passages: int = 0
+    vectors: int = 0
+    path: str | None = None
     seconds: float = 0.0

@@ -14,7 +14,7 @@ from ragkit.maintenance.tables import check_database, check_ids, check_reference
 from ragkit.maintenance.vectors import check_vectors
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.storage.audit import Audit, AuditedDocument, AuditedPassage
-from ragkit.storage.database import DATABASE_NAME
+from ragkit.storage.files import DATABASE_NAME
 from ragkit.storage.store import Store
 from ragkit.sync.progress import Progress, ProgressListener
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ragkit.errors import CollectionDamaged
+from ragkit.storage.connecting import APPLICATION_ID
 from ragkit.storage.matrix import map_rows, matrix_name
 from ragkit.storage.rows import checksum, passage_checksum, unpack_text
 from ragkit.storage.seam import IdArray
@@ -24,19 +25,8 @@ from ragkit.storage.snapshot import Snapshot
 __all__ = ["Audit", "AuditedDocument", "AuditedPassage"]
 
 _MOST_COMPLAINTS = 100
-_HEADER_BYTES = 100
-# (offset, bytes, what must stand there) in the first page, which SQLite itself does not sum up.
-_HEADER = (
-    (0, b"SQLite format 3\x00", "the mark of SQLite"),
-    (18, b"\x02\x02", "the mark of its log"),
-    (20, b"\x00\x40\x20\x20", "the shares of its pages"),
-    (44, b"\x00\x00\x00\x04", "the format of its schema"),
-    (52, b"\x00\x00\x00\x00", "the root of its vacuum"),
-    (56, b"\x00\x00\x00\x01", "its encoding"),
-    (64, b"\x00\x00\x00\x00", "the steps of its vacuum"),
-    (68, b"ragk", "the mark of ragkit"),
-    (72, bytes(20), "the empty part"),
-)
+# What stands in the first bytes of the file, which SQLite sums up no more than the rest.
+_MARKS = (("application_id", APPLICATION_ID), ("encoding", "UTF-8"), ("auto_vacuum", 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +108,12 @@ class Audit:
 
     def complaints(self) -> list[str]:
         """What SQLite finds wrong with the file, and what its first bytes are not."""
-        found = []
-        # In a read-only file without a log, the mark of the log may be missing for a good reason.
-        with self.path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
-        for offset, expected, what in _HEADER:
-            if header[offset : offset + len(expected)] != expected:
-                found.append(f"byte {offset} and on are not {what}")
+        # Asked of SQLite: whoever opened the file beside it would take its locks away.
+        found = [
+            f"its {name} is not {expected}"
+            for name, expected in _MARKS
+            if self._connection.execute(f"PRAGMA {name}").fetchone()[0] != expected
+        ]
         with contextlib.closing(
             self._connection.execute(f"PRAGMA integrity_check({_MOST_COMPLAINTS})")
         ) as rows:

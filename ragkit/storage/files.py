@@ -12,7 +12,9 @@ from pathlib import Path
 
 from ragkit.errors import CollectionDamaged
 
-__all__ = ["open_plain", "refuse_links", "remove_tree", "sync_directory"]
+__all__ = ["DATABASE_NAME", "open_plain", "refuse_links", "remove_tree", "sync_directory"]
+
+DATABASE_NAME = "collection.db"
 
 
 def open_plain(path: Path, flags: int) -> int:

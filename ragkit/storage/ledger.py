@@ -145,17 +145,31 @@ class LedgerWriter:
         parts = apportioned(tokens, cost, [share.counted or share.texts for share in listed])
         for share, (part_tokens, part_cost) in zip(listed, parts, strict=True):
             key = (run, share.root, share.source)
-            row = self._connection.execute(
-                "SELECT cost_usd FROM spending WHERE run = ? AND root = ? AND source = ?", key
-            ).fetchone()
-            total = part_cost + (Decimal(row[0]) if row else Decimal(0))
-            self._connection.execute(
-                """INSERT INTO spending (run, root, source, texts, tokens, cost_usd)
-                VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, root, source) DO UPDATE SET
-                texts = texts + excluded.texts, tokens = tokens + excluded.tokens,
-                cost_usd = excluded.cost_usd""",
-                (*key, share.texts, part_tokens, plain_dollars(total)),
-            )
+            add_spending(self._connection, key, (share.texts, part_tokens, part_cost))
+
+
+def add_spending(
+    connection: sqlite3.Connection, key: tuple[int, str, str], part: tuple[int, int, Decimal]
+) -> None:
+    """Add (texts, tokens, cost_usd) to what a document cost in a run.
+
+    Args:
+        connection: Inside a transaction.
+        key: (run, root, source).
+        part: What is added.
+    """
+    texts, tokens, cost = part
+    row = connection.execute(
+        "SELECT cost_usd FROM spending WHERE run = ? AND root = ? AND source = ?", key
+    ).fetchone()
+    total = cost + (Decimal(row[0]) if row else Decimal(0))
+    connection.execute(
+        """INSERT INTO spending (run, root, source, texts, tokens, cost_usd)
+        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, root, source) DO UPDATE SET
+        texts = texts + excluded.texts, tokens = tokens + excluded.tokens,
+        cost_usd = excluded.cost_usd""",
+        (*key, texts, tokens, plain_dollars(total)),
+    )
 
 
 def apportioned(tokens: int, cost: Decimal, weights: Sequence[int]) -> list[tuple[int, Decimal]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from ragkit.storage.database import atomic
+from ragkit.storage.connecting import atomic
 
 __all__ = ["remove_dead", "undo_staged"]
 

@@ -19,10 +19,11 @@ import numpy.typing as npt
 from ragkit.errors import CollectionDamaged, CollectionError
 from ragkit.storage.files import open_plain
 
-__all__ = ["FIRST_MATRIX", "MatrixWriter", "map_rows", "matrix_files", "matrix_name"]
+__all__ = ["FIRST_MATRIX", "MatrixWriter", "map_rows", "matrix_files", "matrix_name", "write_rows"]
 
 FIRST_MATRIX = 1
 FloatMatrix = npt.NDArray[np.float32]
+_PIECE_ROWS = 1024
 _NAME = re.compile(r"vectors(-[1-9][0-9]*)?\.f32")
 
 
@@ -102,6 +103,25 @@ def map_rows(directory: Path, *, number: int = FIRST_MATRIX, width: int, rows: i
                 " copy, or delete the collection and index again"
             )
         return np.memmap(file, dtype="<f4", mode="r", shape=(rows, width))
+
+
+def write_rows(path: Path, rows: FloatMatrix, used: npt.NDArray[np.bool_]) -> None:
+    """Write those of the rows that are used to a file that is not there yet, durably.
+
+    Args:
+        path: The file.
+        rows: float32 (n, d), mapped; read a piece at a time.
+        used: bool (n,).
+
+    Raises:
+        OSError: The disk is full or refuses.
+    """
+    with path.open("xb") as file:
+        for start in range(0, len(rows), _PIECE_ROWS):
+            piece = rows[start : start + _PIECE_ROWS]
+            file.write(np.ascontiguousarray(piece[used[start : start + _PIECE_ROWS]]).tobytes())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _write_all(file: int, data: memoryview, offset: int) -> None:

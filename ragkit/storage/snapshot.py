@@ -98,6 +98,11 @@ class Snapshot:
         return value  # type: ignore[return-value]
 
     @property
+    def connection(self) -> sqlite3.Connection:
+        """What it is read through; for the rest of this room."""
+        return self._connection
+
+    @property
     def staged(self) -> Staged | None:
         """What a migration holds ready beside this generation."""
         value: dict[str, object] = self.setting(STAGED_SETTING, {})

@@ -5,22 +5,27 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ragkit.errors import (
     CollectionDamaged,
     CollectionError,
     CollectionNotFound,
+    GenerationGone,
     NotACollection,
     NothingStaged,
 )
 from ragkit.storage.audit import Audit
-from ragkit.storage.database import DATABASE_NAME, Database, damage
+from ragkit.storage.connecting import damage
+from ragkit.storage.database import Database
+from ragkit.storage.drafts import Draft
 from ragkit.storage.expenses import Expense, add_expenses
-from ragkit.storage.files import remove_tree
+from ragkit.storage.files import DATABASE_NAME, remove_tree
 from ragkit.storage.lock import LOCK_NAME, writer_lock
 from ragkit.storage.matrix import FloatMatrix, map_rows, matrix_files
+from ragkit.storage.replacing import clear_drafts
+from ragkit.storage.rewriting import Selection
 from ragkit.storage.rows import Root
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.thumbnails import Thumbnails
@@ -138,6 +143,7 @@ class Store:
             writer_lock(self.directory, wait_s=wait_s, stop=stop),
             damage(self.directory / DATABASE_NAME),
         ):
+            clear_drafts(self.directory)
             # Another process may have discarded it, as empty, while this one waited.
             self.ensure()
             writer = Writer(self.directory, self._database.open_writer())
@@ -145,6 +151,46 @@ class Store:
                 yield writer
             finally:
                 writer.close()
+
+    @contextlib.contextmanager
+    def drafting(
+        self, writer: Writer, selection: Selection, told: Callable[[], None] = lambda: None
+    ) -> Iterator[Draft]:
+        """The collection written anew beside itself; removed if it is not published.
+
+        Args:
+            writer: Holds the collection; it is of no use any more once the draft is published.
+            selection: What of the newest generation is written.
+            told: Called for each row.
+
+        Raises:
+            CollectionError: The disk is full or refuses; the collection is as it was.
+        """
+        snapshot = writer.snapshot()
+        rows = self.rows(snapshot)
+        try:
+            draft = Draft(self.directory, snapshot, selection, told)
+            with contextlib.closing(draft):
+                draft.add_matrix(rows)
+                yield draft
+        except OSError as error:
+            raise CollectionError(
+                f"{self.directory} cannot be written: {error.strerror}; make room and run the same"
+                " command again"
+            ) from error
+
+    def publish(self, writer: Writer, draft: Draft) -> None:
+        """Let a draft become the collection, at once for everyone who opens it.
+
+        Raises:
+            CollectionError: The disk refuses; whoever opens the collection next goes on.
+        """
+        try:
+            draft.publish(writer.snapshot(), writer.close)
+        except OSError as error:
+            raise CollectionError(
+                f"{self.directory} cannot be written: {error.strerror}"
+            ) from error
 
     def note(self, expenses: Iterable[Expense], *, patience_s: float = 0.2) -> str:
         """Add to the ledger what was spent beside syncs; the writer's lock is not needed for it.
@@ -168,6 +214,7 @@ class Store:
 
         Raises:
             CollectionDamaged: The file is not what the database says.
+            GenerationGone: The vectors of this generation were compacted away.
         """
         rows = snapshot.matrix_rows()
         # What is allocated for a search grows with the rows, and a crafted file of a few kilobytes
@@ -177,7 +224,23 @@ class Store:
                 f"{self._database.path} names row {rows:,} of the vectors, more than it can know"
                 " of: restore it from a copy, or delete the collection and index again"
             )
-        return map_rows(self.directory, number=snapshot.matrix, width=snapshot.width, rows=rows)
+        try:
+            mapped = map_rows(
+                self.directory, number=snapshot.matrix, width=snapshot.width, rows=rows
+            )
+        except CollectionDamaged:
+            self._see_that_it_is_current(snapshot)
+            raise
+        # Asked after the file was opened: another may have taken its name before.
+        self._see_that_it_is_current(snapshot)
+        return mapped
+
+    def _see_that_it_is_current(self, snapshot: Snapshot) -> None:
+        if snapshot.origin and not self._database.is_current(snapshot.origin):
+            raise GenerationGone(
+                f"the vectors of generation {snapshot.generation} of the collection at"
+                f" {self.directory} were compacted: search again"
+            )
 
     def place_of(self, root: Root) -> Path:
         """Where a root is now, absolute; ``..`` is taken out without asking the file system."""

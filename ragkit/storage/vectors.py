@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ragkit.errors import FingerprintMismatch
 from ragkit.screening.findings import Finding
-from ragkit.storage.database import atomic
+from ragkit.storage.connecting import atomic
 from ragkit.storage.ledger import LedgerWriter, Share
 from ragkit.storage.matrix import FIRST_MATRIX, MatrixWriter
 from ragkit.storage.rows import masks_value

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ragkit.errors import CollectionError
 from ragkit.records import Document, Passage
-from ragkit.storage.database import atomic
+from ragkit.storage.connecting import atomic
 from ragkit.storage.expenses import Expense, add_expenses
 from ragkit.storage.leftovers import remove_dead, undo_staged
 from ragkit.storage.rows import (

@@ -20,6 +20,7 @@ from ragkit.storage.writer import Sealed, Writer
 __all__ = [
     "derive_all_words",
     "derive_words",
+    "derive_words_anew",
     "sweep_words",
     "words_are_usable",
     "words_directory",
@@ -84,6 +85,17 @@ def derive_words(
     return name
 
 
+def derive_words_anew(store: Store, snapshot: Snapshot, key: bytes) -> str:
+    """Make the lexical index of a coming generation from truth alone, in the collection.
+
+    Returns:
+        Its name, to be committed together with the generation.
+    """
+    name = _NAME.format(snapshot.generation)
+    derive_all_words(_made_room(store, name), snapshot, key)
+    return name
+
+
 def derive_all_words(directory: Path, snapshot: Snapshot, key: bytes) -> None:
     """Make the lexical index of a generation from truth alone."""
     everything = map(_entry, snapshot.all_passages())
@@ -96,6 +108,15 @@ def sweep_words(store: Store, keep: set[str]) -> None:
         if directory.name not in keep:
             with contextlib.suppress(OSError):
                 remove_tree(directory)
+
+
+def _made_room(store: Store, name: str) -> Path:
+    """The directory of a coming generation, without what an interrupted writer left there."""
+    if store.derived.is_symlink():
+        remove_tree(store.derived)
+    store.derived.mkdir(exist_ok=True)
+    remove_tree(store.derived / name)
+    return store.derived / name
 
 
 def _extend(directory: Path, previous: Path, sealed: Sealed, coming: Snapshot, key: bytes) -> bool:

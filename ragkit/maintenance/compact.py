@@ -1,0 +1,97 @@
+"""Giving back the space of what no generation shows any more."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from ragkit.errors import CollectionError
+from ragkit.indexing.manifest import DerivedUnusable
+from ragkit.indexing.words import WordIndex
+from ragkit.maintenance.rewriting import Rewrite
+from ragkit.reports import CompactReport
+from ragkit.storage.rewriting import Selection
+from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.store import Store
+from ragkit.sync.derive import words_directory
+from ragkit.sync.progress import ProgressListener
+
+__all__ = ["Compaction", "is_wasteful"]
+
+# A sync compacts by itself when more than this share of the vectors belongs to no passage, and so
+# many of them do: dead vectors are texts that cost nothing when they come back, as after a switch
+# between two branches, and a small file is not worth giving them up for.
+_WASTED_SHARE = 0.5
+_WASTED_VECTORS = 10_000
+
+
+def is_wasteful(living: int, vectors: int) -> bool:
+    """Whether a collection compacts itself.
+
+    Args:
+        living: Passages, each of which has one vector at most.
+        vectors: Rows of the matrix.
+    """
+    dead = vectors - living
+    return dead >= _WASTED_VECTORS and dead > _WASTED_SHARE * vectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compaction:
+    """Writes a collection anew without dead vectors, free pages and postings of what is gone.
+
+    Attributes:
+        store: The collection.
+        key: This installation's, which signs derived files.
+    """
+
+    store: Store
+    key: bytes
+
+    def run(
+        self, *, wait_s: float = 0.0, listener: ProgressListener | None = None
+    ) -> CompactReport:
+        """Do it, in memory that does not grow with the collection.
+
+        It may be killed at any moment: the collection is then the old or the new one. Readers go
+        on with what they have.
+
+        Args:
+            wait_s: How long to wait for another writer.
+            listener: Told how far it is.
+
+        Raises:
+            CollectionLocked: Another process writes.
+            CollectionError: The disk is full or refuses; the collection is as it was.
+        """
+        started, before_bytes = time.monotonic(), self.store.size_bytes()
+        rewrite = Rewrite(store=self.store, key=self.key, listener=listener)
+        with self.store.writing(wait_s=wait_s) as writer:
+            before = writer.snapshot()
+            vectors, matrix = before.count("vectors"), before.matrix_rows()
+            if not before.generation and not matrix:
+                raise CollectionError(
+                    f"the collection at {self.store.directory} holds nothing yet: index first"
+                )
+            rewrite.run(writer, Selection(), keep_words=self._words_are_fresh(before))
+        with self.store.snapshot() as after:
+            return CompactReport(
+                before_bytes=before_bytes,
+                after_bytes=self.store.size_bytes(),
+                vectors=vectors - after.count("vectors"),
+                generation=after.generation,
+                seconds=time.monotonic() - started,
+            )
+
+    def _words_are_fresh(self, snapshot: Snapshot) -> bool:
+        directory = words_directory(self.store, snapshot)
+        if directory is None:
+            return False
+        try:
+            index = WordIndex.open(directory, key=self.key)
+        except DerivedUnusable:
+            return False
+        try:
+            return index.removed_share == 0
+        finally:
+            index.close()
