@@ -13,6 +13,7 @@ __all__ = [
     "CompactReport",
     "DocumentSpending",
     "Fault",
+    "ForgetReport",
     "ModelSpending",
     "PurgeReport",
     "SyncPlan",
@@ -317,4 +318,23 @@ class PurgeReport:
     passages: int = 0
     vectors: int = 0
     path: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetReport:
+    """What went with a root.
+
+    Attributes:
+        root: Its name.
+        path: Where its folder or file is, or was.
+        documents: Documents that are not found any more.
+        passages: Passages of them.
+        seconds: Wall time.
+    """
+
+    root: str
+    path: str
+    documents: int
+    passages: int
     seconds: float = 0.0

@@ -16,6 +16,7 @@ __all__ = [
     "parse_where",
     "query_argument",
     "rerank_option",
+    "wait_option",
     "where_option",
 ]
 
@@ -92,6 +93,17 @@ def mode_option() -> click.Option:
         default="hybrid",
         show_default=True,
         help="By meaning and words together, or by one of them.",
+    )
+
+
+def wait_option() -> click.Option:
+    """``--wait``, of each command that writes."""
+    return click.Option(
+        ["--wait"],
+        type=click.FloatRange(min=0),
+        default=0.0,
+        metavar="SECONDS",
+        help="How long to wait for another writer.",
     )
 
 

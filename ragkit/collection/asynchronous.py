@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
+from ragkit.collection.asynchronous_upkeep import AsyncUpkeep
 from ragkit.collection.collection import Collection, StrPath
 from ragkit.collection.opening import open_collection
 from ragkit.config import Settings
@@ -40,7 +41,7 @@ __all__ = ["AsyncCollection"]
 T = TypeVar("T")
 
 
-class AsyncCollection:
+class AsyncCollection(AsyncUpkeep):
     """A ``Collection`` whose calls are awaited and never hold up the event loop.
 
     ``async with await AsyncCollection.open("kb") as collection: ...``

@@ -32,7 +32,7 @@ from ragkit.collection.upkeep import Upkeep
 from ragkit.collection.watching import Watching
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
-from ragkit.errors import CollectionError, CollectionLocked
+from ragkit.errors import CollectionLocked
 from ragkit.models.tokenizers import DEFAULT_TOKENIZER, tokenizer_of
 from ragkit.records import Context, Document, Hits, Passage, Reranking
 from ragkit.reports import CollectionStatus, DocumentSpending, SyncPlan, SyncReport
@@ -183,8 +183,7 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         """
         from ragkit.sync.interrupt import stop_on_interrupt  # noqa: PLC0415
 
-        if self._read_only:
-            raise CollectionError(f"{self.path} was opened read-only: open it without read_only")
+        self._see_that_it_may_write()
         own = stop is None
         with contextlib.ExitStack() as stack:
             stack.callback(self._discard_if_empty)
@@ -227,8 +226,8 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         What a server charges for the query and for *rerank* is noted in the ledger; ``unnoted``
         says where it could not be.
         """
-        with self._retrieving() as (retriever, _):
-            hits = retriever.search(
+        hits = self._answer(
+            lambda retriever, _: retriever.search(
                 query,
                 k=k,
                 mode=mode,
@@ -238,6 +237,7 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
                 exact=exact,
                 explain=explain,
             )
+        )
         return Hits(hits, rerank=self._noted(hits.rerank))
 
     def search_many(
@@ -249,8 +249,9 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         where: Mapping[str, str] | None = None,
     ) -> list[Hits]:
         """``search`` for each query, embedded in one call and answered from one generation."""
-        with self._retrieving() as (retriever, _):
-            found = retriever.search_many(queries, k=k, mode=mode, where=where)
+        found = self._answer(
+            lambda retriever, _: retriever.search_many(queries, k=k, mode=mode, where=where)
+        )
         self._expenses.note()
         return found
 
@@ -281,7 +282,8 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         from ragkit.retrieval.context import hits_to_fill, pack  # noqa: PLC0415 - loads tiktoken
 
         tokenizer = tokenizer_of(tokenizer)
-        with self._retrieving() as (retriever, snapshot):
+
+        def packed(retriever: Retriever, snapshot: Snapshot) -> Context:
             k = hits_to_fill(max_tokens)
             hits = retriever.search(query, k=k, mode=mode, where=where, rerank=rerank)
             context = pack(
@@ -291,7 +293,10 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
                 format=format,
                 tokenizer=tokenizer,
             )
-        return replace(context, rerank=self._noted(hits.rerank))
+            return replace(context, rerank=hits.rerank)
+
+        context = self._answer(packed)
+        return replace(context, rerank=self._noted(context.rerank))
 
     @property
     def unnoted(self) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ragkit.collection.arguments import StrPath
+from ragkit.errors import GenerationGone
 from ragkit.storage.store import Store
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ragkit.storage.snapshot import Snapshot
 
 __all__ = ["Instruments"]
+
+T = TypeVar("T")
 
 
 class Instruments(ABC):
@@ -43,6 +46,18 @@ class Instruments(ABC):
     def _retrieving(self) -> AbstractContextManager[tuple[Retriever, Snapshot]]:
         """A retriever with the generation that it is of."""
 
+    def _answer(self, question: Callable[[Retriever, Snapshot], T]) -> T:
+        """What a question to the newest generation gives.
+
+        It is asked once more where that generation was compacted or purged away meanwhile.
+        """
+        try:
+            with self._retrieving() as (retriever, snapshot):
+                return question(retriever, snapshot)
+        except GenerationGone:
+            with self._retrieving() as (retriever, snapshot):
+                return question(retriever, snapshot)
+
     def evaluate(
         self,
         queries: StrPath | Sequence[Question],
@@ -58,16 +73,22 @@ class Instruments(ABC):
         """
         from ragkit.evaluation.evaluate import evaluate  # noqa: PLC0415 - loads tiktoken
 
-        with self._retrieving() as (retriever, snapshot):
-            found = evaluate(queries, retriever=retriever, store=snapshot, k=k, mode=mode)
+        found = self._answer(
+            lambda retriever, snapshot: evaluate(
+                queries, retriever=retriever, store=snapshot, k=k, mode=mode
+            )
+        )
         return replace(found, collection=str(self.path), model=self.model)
 
     def verify_quotes(self, answer: str, *, context: Context | None = None) -> list[QuoteCheck]:
         """Check what an answer quotes, and what it cites of a context, against the documents."""
         from ragkit.retrieval.quotes import verify_quotes  # noqa: PLC0415 - loads the stemmer
 
-        with self._retrieving() as (retriever, snapshot):
-            return verify_quotes(answer, words=retriever.words, store=snapshot, context=context)
+        return self._answer(
+            lambda retriever, snapshot: verify_quotes(
+                answer, words=retriever.words, store=snapshot, context=context
+            )
+        )
 
     def why_not(
         self,
@@ -82,8 +103,8 @@ class Instruments(ABC):
         """Why a search did not return a document: ``[ROOT:]SOURCE``, or a path from here."""
         from ragkit.retrieval.absence import why_not  # noqa: PLC0415
 
-        with self._retrieving() as (retriever, snapshot):
-            return why_not(
+        return self._answer(
+            lambda retriever, snapshot: why_not(
                 source,
                 query,
                 retriever=retriever,
@@ -94,6 +115,7 @@ class Instruments(ABC):
                 mode=mode,
                 rerank=rerank,
             )
+        )
 
     def draft_questions(self, number: int) -> list[Question]:
         """At most that many questions from its documents, made without a model; to be edited."""

@@ -47,6 +47,8 @@ class Rewrite:
             draft.set(coming)
             if not keep_words:
                 draft.set({"words": derive_words_anew(self.store, draft.snapshot(), self.key)})
+            # The small pictures of what is left out go first: they can be made again.
+            self.store.thumbnails.sweep(draft.snapshot().pictures())
             self.store.publish(writer, draft)
 
     def _tell(self) -> None:

@@ -233,6 +233,7 @@ class Writer:
         settings: Mapping[str, object],
         problems: Iterable[Problem],
         roots: Iterable[Root],
+        forgotten: Iterable[Root] = (),
     ) -> None:
         """Make the staged generation the one that readers see.
 
@@ -240,6 +241,7 @@ class Writer:
             settings: To be kept in the same transaction, such as the name of the lexical index.
             problems: What is now known of files that are not in the collection, or not whole.
             roots: The roots whose problems these are all of.
+            forgotten: Roots that end with it, all of whose documents do.
         """
         by_name = {root.name: root.id for root in roots}
         with self._last_transaction():
@@ -251,7 +253,20 @@ class Writer:
                 "DELETE FROM problems WHERE root_id = ?", [(id_,) for id_ in by_name.values()]
             )
             self._add_problems(by_name, problems)
+            for root in forgotten:
+                self._forget(root.id)
         self.generation += 1
+
+    def _forget(self, root_id: int) -> None:
+        """Remove what names a root, and the root; readers are inside a read transaction."""
+        documents = "SELECT id FROM documents WHERE root_id = ?"
+        for statement in (
+            f"DELETE FROM passages WHERE document_id IN ({documents})",  # noqa: S608
+            "DELETE FROM documents WHERE root_id = ?",
+            "DELETE FROM problems WHERE root_id = ?",
+            "DELETE FROM roots WHERE id = ?",
+        ):
+            self._connection.execute(statement, (root_id,))
 
     # --- a generation beside the one that readers see
 
