@@ -10,6 +10,7 @@ from pathlib import Path
 
 import ragkit
 from ragkit.config import Settings
+from ragkit.storage.sums import SUMS, add_function, seal_rows
 
 __all__ = ["SETTINGS", "copied", "crafted", "make", "opened", "write_corpus"]
 
@@ -59,9 +60,17 @@ def copied(made: Path, directory: Path) -> Path:
 
 
 @contextlib.contextmanager
-def crafted(kb: Path) -> Iterator[sqlite3.Connection]:
-    """The database for whoever wants to do it harm; what was done is kept."""
+def crafted(kb: Path, *, sealed: bool = False) -> Iterator[sqlite3.Connection]:
+    """The database for whoever wants to do it harm; what was done is kept.
+
+    Args:
+        kb: The collection.
+        sealed: Whether the rows get the sums that they then must have, as a stranger would do.
+    """
     with contextlib.closing(sqlite3.connect(kb / "collection.db")) as connection:
+        add_function(connection)
         with connection:
             yield connection
+            for table in {table for table, _ in SUMS} if sealed else ():
+                seal_rows(connection, table)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -49,6 +49,9 @@ def check_references(audit: Audit) -> Iterator[Finding]:
     """What names what: passages their vectors, small tables each other, the ledger its parts."""
     for id_, place, problem in audit.misplaced(_MOST_TOLD):
         yield Finding(law="keys", place=f"{place}, passage {id_}", problem=problem)
+    for table, number in audit.changed():
+        problem = f"{number:,} rows of {table} are not what was written"
+        yield Finding(law="rows", place=audit.path.name, problem=problem)
     for problem in audit.orphans():
         yield Finding(law="orphans", place=audit.path.name, problem=problem)
     for run, tokens, cost, part_tokens, part_costs in audit.ledger():

@@ -18,9 +18,10 @@ import numpy.typing as npt
 from ragkit.errors import CollectionDamaged
 from ragkit.storage.connecting import APPLICATION_ID
 from ragkit.storage.matrix import map_rows, matrix_name
-from ragkit.storage.rows import checksum, passage_checksum, unpack_text
+from ragkit.storage.rows import unpack_text
 from ragkit.storage.seam import IdArray
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.sums import SUMS, holds
 
 __all__ = ["Audit", "AuditedDocument", "AuditedPassage"]
 
@@ -125,45 +126,45 @@ class Audit:
     def documents(self) -> Iterator[AuditedDocument]:
         """Every document of the generation, with all passages that name it."""
         roots = dict(self._connection.execute("SELECT id, name FROM roots").fetchall())
-        query = f"""SELECT id, root_id, source, digest, title, metadata, pages, sections, text,
-            blocks, checksum, born, died FROM documents
+        query = f"""SELECT id, root_id, source, title, text, born, died,
+            {holds("documents", "documents.text_checksum")} FROM documents
             WHERE {self._alive()} ORDER BY id"""  # noqa: S608
         for row in self._connection.execute(query):
             text = None
             with contextlib.suppress(CollectionDamaged):
-                text = unpack_text(row[8])
+                text = unpack_text(row[4])
             passages = tuple(self._passages_of(row[0]))
             yield AuditedDocument(
                 id=row[0],
                 root=roots.get(row[1]),
                 source=str(row[2]),
-                title=row[4],
+                title=row[3],
                 text=text,
-                size_bytes=_size_of(row[8]) + sum(len(item.text) for item in passages),
-                born=row[11],
-                died=row[12],
-                is_sound=row[10] in (checksum(row[3:10]), checksum(row[3:9])),
+                size_bytes=_size_of(row[4]) + sum(len(item.text) for item in passages),
+                born=row[5],
+                died=row[6],
+                is_sound=bool(row[7]),
                 passages=passages,
             )
 
     def _passages_of(self, document_id: int) -> Iterator[AuditedPassage]:
-        query = """SELECT id, document_id, ordinal, start, "end", text, headings, page, line,
-            tokens, key, slot, image, table_header, boxes, checksum, born, died FROM passages
-            WHERE document_id = ? ORDER BY ordinal, row"""
+        query = f"""SELECT id, ordinal, start, "end", text, headings, key, image, table_header,
+            born, died, {holds("passages")} FROM passages
+            WHERE document_id = ? ORDER BY ordinal, row"""  # noqa: S608
         for row in self._connection.execute(query, (document_id,)):
             yield AuditedPassage(
                 id=row[0],
-                ordinal=row[2],
-                start=row[3],
-                end=row[4],
-                text=row[5] if isinstance(row[5], str) else "",
-                headings=str(row[6]),
-                key=row[10],
-                image=row[12],
-                table_header=row[13] if isinstance(row[13], str) else None,
-                born=row[16],
-                died=row[17],
-                is_sound=row[15] == passage_checksum(row[1:15]),
+                ordinal=row[1],
+                start=row[2],
+                end=row[3],
+                text=row[4] if isinstance(row[4], str) else "",
+                headings=str(row[5]),
+                key=row[6],
+                image=row[7],
+                table_header=row[8] if isinstance(row[8], str) else None,
+                born=row[9],
+                died=row[10],
+                is_sound=bool(row[11]),
             )
 
     def ids(self) -> IdArray:
@@ -216,6 +217,20 @@ class Audit:
         return self._connection.execute(query, (matrix, matrix, most)).fetchall()
 
     # --- the small tables
+
+    def changed(self) -> Iterator[tuple[str, int]]:
+        """(table, rows) of those small tables of which rows are not what was written."""
+        for table, _ in SUMS:
+            if table not in ("documents", "passages"):
+                query = f"SELECT count(*) FROM {table} WHERE NOT ({holds(table)})"  # noqa: S608
+                number = self._connection.execute(query).fetchone()[0]
+                if number:
+                    yield table, number
+        query = """SELECT count(*) FROM vectors
+            WHERE slot IS NULL AND checksum IS NOT row_sum(key, reason)"""
+        number = self._connection.execute(query).fetchone()[0]
+        if number:
+            yield "vectors", number
 
     def orphans(self) -> Iterator[str]:
         """Rows that name what is not there."""

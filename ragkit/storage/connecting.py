@@ -13,6 +13,7 @@ from urllib.parse import quote
 from ragkit.errors import CollectionDamaged, CollectionError, NotACollection
 from ragkit.storage.files import refuse_links
 from ragkit.storage.schema import check_objects
+from ragkit.storage.sums import add_function
 
 __all__ = ["APPLICATION_ID", "Connection", "atomic", "connect", "damage"]
 
@@ -73,6 +74,7 @@ def connect(path: Path, mode: str) -> Connection:
         connection.execute("PRAGMA cell_size_check = ON")
         for limit, most in _LIMITS:
             connection.setlimit(limit, most)
+        add_function(connection)
         owner = connection.execute("PRAGMA application_id").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if tables and owner != APPLICATION_ID:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ragkit.storage.connecting import APPLICATION_ID, atomic, connect
 from ragkit.storage.matrix import FloatMatrix, write_rows
-from ragkit.storage.replacing import NEW_DATABASE, NEW_MATRIX, replace_files
+from ragkit.storage.replacing import NEW_DATABASE, NEW_MATRIX, is_pending, replace_files
 from ragkit.storage.rewriting import Rewriting, Selection
 from ragkit.storage.schema import migrate
 from ragkit.storage.snapshot import Snapshot
@@ -96,6 +96,9 @@ class Draft:
     def close(self) -> None:
         """Remove what never became a collection."""
         self._connection.close()
+        # What was half put in place is gone on with by whoever opens the collection next.
+        if is_pending(self._directory):
+            return
         with contextlib.suppress(OSError):
             self.database.unlink(missing_ok=True)
             self.matrix.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from decimal import Decimal
 from ragkit.reports import ModelSpending, Use
 from ragkit.storage.ledger import plain_dollars
 from ragkit.storage.schema import schema_version
+from ragkit.storage.sums import seal_rows
 
 __all__ = ["EXPENSES_SCHEMA", "Expense", "add_expenses", "expenses_by_model"]
 
@@ -57,6 +58,7 @@ def add_expenses(connection: sqlite3.Connection, expenses: Iterable[Expense]) ->
             cost_usd = excluded.cost_usd""",
             (*key, expense.requests, expense.tokens, plain_dollars(total)),
         )
+        seal_rows(connection, "expenses", "day = ? AND use = ? AND model = ?", key)
 
 
 def expenses_by_model(connection: sqlite3.Connection) -> list[ModelSpending]:

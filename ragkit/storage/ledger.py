@@ -16,6 +16,7 @@ from typing import Final
 
 from ragkit.reports import DocumentSpending, ModelSpending
 from ragkit.storage.schema import schema_version
+from ragkit.storage.sums import seal_rows
 
 __all__ = ["LedgerWriter", "Rate", "Share", "plain_dollars", "rate_of", "spending_by_document"]
 __all__ += ["spending_by_model"]
@@ -108,6 +109,7 @@ class LedgerWriter:
         )
         if are_pictures:
             self._note_pictures(run, texts, tokens, cost)
+        seal_rows(self._connection, "ledger", "run = ?", (run,))
         if tokens or cost or shares:
             self._charge_documents(run, tokens, cost, shares)
 
@@ -123,11 +125,13 @@ class LedgerWriter:
 
     def save(self, model: str, passages: int, tokens: int) -> None:
         """Note the passages whose vector was there already, with their cl100k tokens."""
+        run = self._run_of(model)
         self._connection.execute(
             """UPDATE ledger SET reused = reused + ?, reused_tokens = reused_tokens + ?
             WHERE run = ?""",
-            (passages, tokens, self._run_of(model)),
+            (passages, tokens, run),
         )
+        seal_rows(self._connection, "ledger", "run = ?", (run,))
 
     def _run_of(self, model: str) -> int:
         if self._run is None:
@@ -170,6 +174,7 @@ def add_spending(
         cost_usd = excluded.cost_usd""",
         (*key, texts, tokens, plain_dollars(total)),
     )
+    seal_rows(connection, "spending", "run = ? AND root = ? AND source = ?", key)
 
 
 def apportioned(tokens: int, cost: Decimal, weights: Sequence[int]) -> list[tuple[int, Decimal]]:

@@ -19,6 +19,7 @@ import numpy as np
 from ragkit.storage.ledger import add_spending
 from ragkit.storage.matrix import FIRST_MATRIX
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.sums import seal_rows
 
 __all__ = ["Rewriting", "Selection"]
 
@@ -92,6 +93,7 @@ class Rewriting:
             "INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)",
             [(key, json.dumps(value)) for key, value in values.items()],
         )
+        seal_rows(self._target, "settings", "checksum IS NULL")
 
     def copy_expenses(self) -> None:
         """What searches cost, which they note without the writer's lock."""
@@ -118,20 +120,18 @@ class Rewriting:
                 yield (*row[:place], int(self._slots[slot]), *row[place + 1 :])
 
     def _write_settings(self) -> None:
-        rows = dict(self._source.execute("SELECT key, value FROM settings").fetchall())
-        kept = {key: value for key, value in rows.items() if key not in _LEFT_BEHIND}
-        changed = {**self._selection.settings, "matrix": FIRST_MATRIX}
-        self._target.executemany("INSERT INTO settings (key, value) VALUES (?, ?)", kept.items())
-        self.set(changed)
+        self._copy("settings", f"key NOT IN {_LEFT_BEHIND}")
+        self.set({**self._selection.settings, "matrix": FIRST_MATRIX})
 
     def _write_roots(self) -> None:
         roots = self._snapshot.roots()
         known = ",".join(str(root.id) for root in roots)
         self._copy("roots", f"id IN ({known})")
         for id_, path in self._target.execute("SELECT id, path FROM roots").fetchall():
-            self._target.execute(
-                "UPDATE roots SET path = ? WHERE id = ?", (self._selection.root_path(path), id_)
-            )
+            changed = self._selection.root_path(path)
+            if changed != path:
+                self._target.execute("UPDATE roots SET path = ? WHERE id = ?", (changed, id_))
+                seal_rows(self._target, "roots", "id = ?", (id_,))
         names = {root.id: root.name for root in roots}
 
         def named(rows: Iterable[_Row], at: Mapping[str, int]) -> Iterator[_Row]:
@@ -145,6 +145,8 @@ class Rewriting:
     def _write_vectors(self) -> None:
         matrix, first = int(self._snapshot.matrix), str(FIRST_MATRIX)
         self._copy("matrices", f"number = {matrix}", values={"number": first})
+        if matrix != FIRST_MATRIX:
+            seal_rows(self._target, "matrices")
         # Numbers are not given twice, since a reader of an old generation may still come for one.
         self._target.execute("DELETE FROM sqlite_sequence")
         self._copy("sqlite_sequence")

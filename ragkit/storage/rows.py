@@ -15,6 +15,7 @@ from ragkit.errors import CollectionDamaged
 from ragkit.records import Block, Box, Document, Image, JsonValue, Metadata, Passage, Section
 from ragkit.screening.findings import Finding
 from ragkit.storage.seam import StoredPassage
+from ragkit.storage.sums import SUMS_SCHEMA, holds
 from ragkit.storage.thumbnails import Thumbnails
 
 __all__ = [
@@ -23,7 +24,7 @@ __all__ = [
     "Problem",
     "Root",
     "StoredDocument",
-    "checksum",
+    "document_columns",
     "document_from_row",
     "document_values",
     "image_from_value",
@@ -35,7 +36,6 @@ __all__ = [
     "metadata_of",
     "pack_text",
     "parsed",
-    "passage_checksum",
     "passage_columns",
     "passage_from_row",
     "passage_values",
@@ -152,18 +152,16 @@ class Problem:
 _PASSAGE_COLUMNS = """passages.id, roots.name, documents.source, passages.start, passages."end",
     passages.text, passages.headings, passages.page, passages.line, passages.tokens,
     documents.metadata, documents.title, passages.document_id, passages.ordinal, passages.key,
-    documents.language, {image}, {table_header}, {boxes}"""
-_PICTURES, _PLACES = 4, 7
+    documents.language, {image}, {table_header}, {boxes}, {holds}"""
+_BLOCKS, _PICTURES, _PLACES = 3, 4, 7
 
 
-# Columns document_id … slot.
-_ALWAYS_SET = 11
 _PASSAGE_TYPES = (
     *(int, str, str, int, int, str, str, (int, _NONE), int, int, str),
     *(_TEXT_OR_NONE, int, int, bytes, _TEXT_OR_NONE, _TEXT_OR_NONE),
-    *(_TEXT_OR_NONE, _TEXT_OR_NONE),
+    *(_TEXT_OR_NONE, _TEXT_OR_NONE, int),
 )
-_DOCUMENT_TYPES = (str, str, str, _TEXT_OR_NONE, str, str, str, bytes, (bytes, _NONE))
+_DOCUMENT_TYPES = (str, str, str, _TEXT_OR_NONE, str, str, str, bytes, (bytes, _NONE), int)
 
 
 def passage_columns(schema: int) -> str:
@@ -174,18 +172,31 @@ def passage_columns(schema: int) -> str:
         image=image,
         table_header="passages.table_header" if placed else "NULL",
         boxes="passages.boxes" if placed else "NULL",
+        holds=holds("passages", "documents", "roots") if schema >= SUMS_SCHEMA else "1",
     )
+
+
+def document_columns(schema: int) -> str:
+    """What ``document_from_row`` makes a record of, in a database of this schema."""
+    blocks = "blocks" if schema >= _BLOCKS else "NULL"
+    sound = "1"
+    if schema >= SUMS_SCHEMA:
+        sound = holds("documents", "documents.text_checksum", "roots")
+    return f"""roots.name, source, media_type, title, metadata, pages, sections, text, {blocks},
+        {sound}"""
 
 
 def passage_from_row(row: Sequence[object], thumbnails: Thumbnails | None) -> StoredPassage:
     """The record of a row of ``passage_columns``.
 
     Raises:
-        CollectionDamaged: It holds values that none of our rows has.
+        CollectionDamaged: It holds values that none of our rows has, or others than were written.
     """
     _check_types(row, _PASSAGE_TYPES)
+    if not row[-1]:
+        raise CollectionDamaged(f"passage {row[0]} is not what was written{_REMEDY}")
     (id_, root, source, start, end, text, headings, page, line, tokens, metadata) = row[:11]
-    title, document_id, ordinal, key, language, image, table_header, boxes = row[11:]
+    title, document_id, ordinal, key, language, image, table_header, boxes = row[11:-1]
     passage = Passage(
         id=id_,  # type: ignore[arg-type]
         root=root,  # type: ignore[arg-type]
@@ -298,18 +309,6 @@ def links_from_value(value: str | None) -> tuple[Link, ...]:
     return parsed(value or "[]", tuple[Link, ...])
 
 
-def passage_checksum(values: Sequence[object]) -> int:
-    """Checksum of a passage's columns document_id … slot, image, table_header and boxes.
-
-    Of the last three, those at the end that are not set are left out, as earlier versions did,
-    which had none.
-    """
-    end = len(values)
-    while end > _ALWAYS_SET and values[end - 1] is None:
-        end -= 1
-    return checksum(values[:end])
-
-
 def document_values(document: Document) -> tuple[object, ...]:
     """Columns title … text and blocks of a document, in the order of the table."""
     blocks = [[item.start, item.end, item.kind, item.level] for item in document.blocks]
@@ -324,13 +323,15 @@ def document_values(document: Document) -> tuple[object, ...]:
 
 
 def document_from_row(row: Sequence[object]) -> Document:
-    """The record of (root, source, media_type, title, metadata, pages, sections, text, blocks).
+    """The record of a row of ``document_columns``.
 
     Raises:
-        CollectionDamaged: It holds values that none of our rows has.
+        CollectionDamaged: It holds values that none of our rows has, or others than were written.
     """
     _check_types(row, _DOCUMENT_TYPES)
-    root, source, media_type, title, metadata, pages, sections, text, blocks = row
+    if not row[-1]:
+        raise CollectionDamaged(f"document {row[0]}:{row[1]} is not what was written{_REMEDY}")
+    root, source, media_type, title, metadata, pages, sections, text, blocks = row[:-1]
     return Document(
         root=root,  # type: ignore[arg-type]
         source=source,  # type: ignore[arg-type]
@@ -417,11 +418,6 @@ def unpack_text(data: bytes) -> str:
     except (zlib.error, UnicodeDecodeError, TypeError) as error:
         raise CollectionDamaged(f"a document's text is none ({error}){_REMEDY}") from error
     raise CollectionDamaged(f"a document's text has no end{_REMEDY}")
-
-
-def checksum(values: Sequence[object]) -> int:
-    """crc32 over the values of a row, so that a changed byte on the disk is noticed."""
-    return zlib.crc32(repr(tuple(values)).encode("utf-8", "surrogatepass"))
 
 
 def _check_types(row: Sequence[object], kinds: tuple[type | tuple[type, ...], ...]) -> None:

@@ -13,9 +13,11 @@ import functools
 import json
 import re
 import sqlite3
+import zlib
 from collections.abc import Callable
 
 from ragkit.errors import CollectionDamaged, SchemaTooNew
+from ragkit.storage.sums import FIRST_SUMS, add_function, sum_of
 
 __all__ = ["SCHEMA_VERSION", "check_objects", "migrate"]
 
@@ -218,6 +220,41 @@ def m007_places(database: sqlite3.Connection) -> None:
     database.execute("ALTER TABLE passages ADD COLUMN boxes TEXT")
 
 
+def m008_sums(database: sqlite3.Connection) -> None:
+    """A checksum for every row, the same under every version of Python."""
+    add_function(database)
+    database.create_function("sum_by_repr", -1, _sum_by_repr)
+    tables = ("settings", "roots", "matrices", "problems", "ledger", "spending", "expenses")
+    for table in tables:
+        database.execute(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER")
+        database.execute(f"UPDATE {table} SET checksum = {sum_of(table, sums=FIRST_SUMS)}")  # noqa: S608
+    database.execute("ALTER TABLE documents ADD COLUMN text_checksum INTEGER")
+    # A row that was damaged before gets a sum that it never has, so that it stays so.
+    database.execute(
+        f"""UPDATE passages SET checksum = CASE WHEN checksum = sum_by_repr(11, document_id,
+            ordinal, start, "end", text, headings, page, line, tokens, key, slot, image,
+            table_header, boxes) THEN {sum_of("passages", sums=FIRST_SUMS)} ELSE -1 END"""  # noqa: S608
+    )
+    was_right = """checksum = sum_by_repr(6, digest, title, metadata, pages, sections, text,
+        blocks)"""
+    head = sum_of("documents", sums=FIRST_SUMS)
+    text = sum_of("documents", "text_checksum", sums=FIRST_SUMS)
+    database.execute(
+        f"""UPDATE documents SET text_checksum = CASE WHEN {was_right} THEN {text} ELSE -1 END,
+            checksum = CASE WHEN {was_right} THEN {head} ELSE -1 END"""  # noqa: S608
+    )
+    # Of a text that the model refused there is no row in the matrix to be summed.
+    database.execute("UPDATE vectors SET checksum = row_sum(key, reason) WHERE slot IS NULL")
+
+
+def _sum_by_repr(least: int, *values: object) -> int:
+    """As it was before: those at the end that are not set were left out."""
+    end = len(values)
+    while end > least and values[end - 1] is None:
+        end -= 1
+    return zlib.crc32(repr(values[:end]).encode("utf-8", "surrogatepass"))
+
+
 _MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_initial,
     m002_ledger_of_documents,
@@ -226,6 +263,7 @@ _MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m005_expenses,
     m006_masks,
     m007_places,
+    m008_sums,
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
 

@@ -27,6 +27,7 @@ from ragkit.storage.rows import (
     Problem,
     Root,
     StoredDocument,
+    document_columns,
     document_from_row,
     image_from_value,
     links_from_value,
@@ -41,6 +42,7 @@ from ragkit.storage.rows import (
 from ragkit.storage.schema import schema_version
 from ragkit.storage.seam import IdArray, StoredPassage
 from ragkit.storage.staging import STAGED_SETTING, Staged
+from ragkit.storage.sums import SUMS_SCHEMA, holds
 from ragkit.storage.thumbnails import Thumbnails
 
 __all__ = ["Snapshot"]
@@ -73,8 +75,7 @@ class Snapshot:
         self._thumbnails = thumbnails
         self._passage_columns = passage_columns(self._schema)
         self.origin = origin
-        settings = connection.execute("SELECT key, value FROM settings")
-        self._settings = {str(key): parsed(value, object) for key, value in settings}
+        self._settings = self._read_settings()
         self.generation: int = self.setting("generation", 0)
         self._stands: Staged | None = None
         if coming:
@@ -163,8 +164,15 @@ class Snapshot:
 
     def span(self, document_id: int, start: int, end: int) -> str:
         """``document.text[start:end]``."""
-        query = "SELECT text FROM documents WHERE id = ?"
-        return unpack_text(self._connection.execute(query, (document_id,)).fetchone()[0])[start:end]
+        sound = holds("documents.text_checksum") if self._is_of(SUMS_SCHEMA) else "1"
+        query = f"SELECT text, {sound} FROM documents WHERE id = ?"  # noqa: S608
+        text, is_sound = self._connection.execute(query, (document_id,)).fetchone()
+        if not is_sound:
+            raise CollectionDamaged(
+                f"the text of document {document_id} is not what was written: `ragkit verify` says"
+                " where, and what to do"
+            )
+        return unpack_text(text)[start:end]
 
     def pictures(self) -> dict[str, tuple[str, str]]:
         """(root, source) of a document that shows it, by the digest of each living picture."""
@@ -272,7 +280,7 @@ class Snapshot:
 
     def documents(self) -> Iterator[Document]:
         """Every living document in the order (root, source)."""
-        query = f"""SELECT {self._document_columns()}
+        query = f"""SELECT {document_columns(self._schema)}
             FROM documents JOIN roots ON roots.id = root_id
             WHERE {self._alive("documents")} ORDER BY roots.name, source"""  # noqa: S608
         return map(document_from_row, self._connection.execute(query))
@@ -286,11 +294,11 @@ class Snapshot:
     def stored_document(self, document_id: int) -> StoredDocument:
         """A document with all that is kept of it."""
         links = "links" if self._is_of(_PICTURES) else "NULL"
-        query = f"""SELECT {self._document_columns()}, raw_name, digest, size, mtime_ns,
+        query = f"""SELECT {document_columns(self._schema)}, raw_name, digest, size, mtime_ns,
             reader_version, chunker_version, language, {links}
             FROM documents JOIN roots ON roots.id = root_id WHERE documents.id = ?"""  # noqa: S608
         row = self._connection.execute(query, (document_id,)).fetchone()
-        columns, file = row[:9], row[9:]
+        columns, file = row[:10], row[10:]
         facts = FileFacts(
             raw_name=file[0],
             digest=file[1],
@@ -305,12 +313,12 @@ class Snapshot:
             id=document_id,
             facts=facts,
             document=document_from_row(columns),
-            whole=columns[-1] is not None,
+            whole=columns[-2] is not None,
         )
 
     def document(self, root: str, source: str) -> Document | None:
         """A living document; None when there is none of that name."""
-        query = f"""SELECT {self._document_columns()}
+        query = f"""SELECT {document_columns(self._schema)}
             FROM documents JOIN roots ON roots.id = root_id
             WHERE source = ? AND roots.name = ? AND {self._alive("documents")}"""  # noqa: S608
         row = self._connection.execute(query, (source, root)).fetchone()
@@ -319,7 +327,14 @@ class Snapshot:
     def roots(self) -> list[Root]:
         """The roots by name; those of a sync that has not committed are none."""
         coming = set(self.setting("coming_roots", list[str]()))
-        rows = self._connection.execute("SELECT id, name, path, is_file FROM roots ORDER BY name")
+        sound = holds("roots") if self._is_of(SUMS_SCHEMA) else "1"
+        query = f"SELECT id, name, path, is_file, {sound} FROM roots ORDER BY name"  # noqa: S608
+        rows = self._connection.execute(query).fetchall()
+        if not all(row[4] for row in rows):
+            raise CollectionDamaged(
+                "a root of the collection is not what was written: `ragkit verify` says where, and"
+                " what to do"
+            )
         return [
             Root(id=row[0], name=row[1], path=path_from_value(row[2]), is_file=bool(row[3]))
             for row in rows
@@ -433,9 +448,18 @@ class Snapshot:
         """Whether it has what that schema brought; a reader takes older collections as they are."""
         return self._schema >= schema
 
-    def _document_columns(self) -> str:
-        blocks = "blocks" if self._is_of(_MATRICES) else "NULL"
-        return f"roots.name, source, media_type, title, metadata, pages, sections, text, {blocks}"
+    def _read_settings(self) -> dict[str, object]:
+        sound = holds("settings") if self._is_of(SUMS_SCHEMA) else "1"
+        query = f"SELECT key, value, {sound} FROM settings"  # noqa: S608
+        read: dict[str, object] = {}
+        for key, value, is_sound in self._connection.execute(query):
+            if not is_sound:
+                raise CollectionDamaged(
+                    f"the collection's setting {key!r} is not what was written: `ragkit verify`"
+                    " says what to do"
+                )
+            read[str(key)] = parsed(value, object)
+        return read
 
     def _in_matrix(self, condition: str) -> str:
         if not self._is_of(_MATRICES):

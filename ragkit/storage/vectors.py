@@ -17,6 +17,7 @@ from ragkit.storage.connecting import atomic
 from ragkit.storage.ledger import LedgerWriter, Share
 from ragkit.storage.matrix import FIRST_MATRIX, MatrixWriter
 from ragkit.storage.rows import masks_value
+from ragkit.storage.sums import seal_rows
 
 __all__ = ["VectorWriter"]
 
@@ -61,7 +62,7 @@ class VectorWriter:
         statements = ["SELECT number FROM matrices WHERE fingerprint = ? ORDER BY number DESC"]
         if deciding:
             statements.append(
-                """UPDATE matrices SET fingerprint = ? WHERE number = (
+                """UPDATE matrices SET fingerprint = ?, checksum = NULL WHERE number = (
                 SELECT min(number) FROM matrices WHERE width IS NULL
                 AND number NOT IN (SELECT matrix FROM vectors)) RETURNING number"""
             )
@@ -69,6 +70,7 @@ class VectorWriter:
         for statement in statements:
             found = self._connection.execute(statement, (fingerprint,)).fetchall()
             if found:
+                seal_rows(self._connection, "matrices", "checksum IS NULL")
                 return int(found[0][0])
         raise AssertionError("an inserted row comes back")
 
@@ -135,7 +137,8 @@ class VectorWriter:
                 ],
             )
             self._connection.executemany(
-                "INSERT OR IGNORE INTO vectors (key, matrix, reason) VALUES (?, ?, ?)",
+                """INSERT OR IGNORE INTO vectors (key, matrix, reason, checksum)
+                VALUES (?1, ?2, ?3, row_sum(?1, ?3))""",
                 [(key, self.matrix, reason) for key, reason in refused.items()],
             )
             if not self._width and len(keys):
@@ -143,6 +146,7 @@ class VectorWriter:
                 self._connection.execute(
                     "UPDATE matrices SET width = ? WHERE number = ?", (self._width, self.matrix)
                 )
+                seal_rows(self._connection, "matrices", "number = ?", (self.matrix,))
             self._ledger.charge(spent, len(keys), shares, are_pictures=are_pictures)
         self._connection.execute("PRAGMA synchronous = NORMAL")
         return {key: slot for key, (slot, _) in zip(keys, written, strict=True)}

@@ -27,17 +27,16 @@ from ragkit.storage.rows import (
     FileFacts,
     Problem,
     Root,
-    checksum,
     document_values,
     image_value,
     links_value,
-    passage_checksum,
     passage_values,
     path_value,
     place_values,
 )
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.staging import STAGED_SETTING, Staged
+from ragkit.storage.sums import UNSEALED, seal_rows
 from ragkit.storage.vectors import VectorWriter
 
 __all__ = ["FileFacts", "Sealed", "Writer"]
@@ -117,6 +116,7 @@ class Writer:
                 RETURNING id""",
                 (name, path_value(path), is_file),
             ).fetchone()
+            seal_rows(self._connection, "roots", "id = ?", row)
         return Root(id=row[0], name=name, path=path, is_file=is_file)
 
     # --- documents, staged
@@ -154,12 +154,13 @@ class Writer:
                 values = (document_id, *columns, slot, image_value(passage), *place_values(passage))
                 same = kept.get(_span_of(columns) if is_recut else key)
                 id_ = same.popleft() if same else None
-                rows.append((*values, passage_checksum(values), id_, self.generation + 1))
+                rows.append((*values, UNSEALED, id_, self.generation + 1))
             self._connection.executemany(
                 f"INSERT INTO passages ({_PASSAGE_COLUMNS}, id, born)"  # noqa: S608
                 f" VALUES ({_PASSAGE_MARKS})",
                 rows,
             )
+            self._seal_document(document_id)
 
     def move_document(self, document_id: int, root: Root, source: str, facts: FileFacts) -> None:
         """Stage the same content under another name: texts, ids and vectors stay."""
@@ -179,8 +180,9 @@ class Writer:
             self._connection.executemany(
                 f"INSERT INTO passages ({_PASSAGE_COLUMNS}, id, born)"  # noqa: S608
                 f" VALUES ({_PASSAGE_MARKS})",
-                [(*values, passage_checksum(values), id_, born) for values, id_ in moved],
+                [(*values, UNSEALED, id_, born) for values, id_ in moved],
             )
+            self._seal_document(new)
 
     def remove_document(self, document_id: int) -> None:
         """Stage the end of a document."""
@@ -194,6 +196,7 @@ class Writer:
                 "UPDATE documents SET size = ?, mtime_ns = ? WHERE id = ?",
                 (size, mtime_ns, document_id),
             )
+            seal_rows(self._connection, "documents", "id = ?", (document_id,))
 
     # --- the end of a sync
 
@@ -205,7 +208,9 @@ class Writer:
         born, first = self.generation + 1, self.snapshot().setting("next_passage_id", 1)
         with atomic(self._connection):
             self._connection.execute(
-                """UPDATE passages SET id = numbered.id FROM (
+                # The sum of a passage has its id above that of the rest.
+                """UPDATE passages SET id = numbered.id, checksum = checksum + (numbered.id << 32)
+                FROM (
                     SELECT passages.row AS row, ? - 1 + row_number() OVER (
                         ORDER BY roots.name, documents.source, passages.ordinal) AS id
                     FROM passages JOIN documents ON documents.id = passages.document_id
@@ -328,7 +333,8 @@ class Writer:
 
     def _add_problems(self, roots: Mapping[str, int], problems: Iterable[Problem]) -> None:
         self._connection.executemany(
-            "INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            """INSERT OR REPLACE INTO problems (root_id, source, kind, reason, size, mtime_ns,
+            reading_version, of_model) VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
             [
                 (
                     roots[item.root],
@@ -343,12 +349,14 @@ class Writer:
                 for item in problems
             ],
         )
+        seal_rows(self._connection, "problems", "checksum IS NULL")
 
     def _set(self, values: Mapping[str, object]) -> None:
         self._connection.executemany(
-            "INSERT OR REPLACE INTO settings VALUES (?, ?)",
+            "INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)",
             [(key, json.dumps(value)) for key, value in values.items()],
         )
+        seal_rows(self._connection, "settings", "checksum IS NULL")
 
     def _insert_document(self, root: Root, document: Document, facts: FileFacts) -> int:
         contents = document_values(document)
@@ -371,12 +379,16 @@ class Writer:
             (
                 *values,
                 links_value(facts.links),
-                checksum((facts.digest, *contents)),
+                UNSEALED,
                 self.generation + 1,
             ),
         ).fetchone()
         id_: int = row[0]
         return id_
+
+    def _seal_document(self, document_id: int) -> None:
+        seal_rows(self._connection, "documents", "id = ?", (document_id,))
+        seal_rows(self._connection, "passages", "document_id = ?", (document_id,))
 
     def _ids_by_key(self, document_id: int | None) -> Mapping[object, deque[int]]:
         kept: defaultdict[object, deque[int]] = defaultdict(deque)

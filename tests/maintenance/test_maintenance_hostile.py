@@ -109,7 +109,7 @@ def test_derived_files_are_not_written_elsewhere(kb: Path, tmp_path: Path, place
 def test_the_name_of_an_index_does_not_lead_out(kb: Path, tmp_path: Path) -> None:
     """A lexical index that is not in the collection is not opened, though this user built it."""
     (kb / "derived" / "words-1").rename(tmp_path / "words-1")
-    with crafted(kb) as database:
+    with crafted(kb, sealed=True) as database:
         database.execute(
             "UPDATE settings SET value = ? WHERE key = 'words'", (json.dumps("../../words-1"),)
         )
@@ -133,7 +133,7 @@ def test_a_journal_that_names_another_file_is_refused(kb: Path, tmp_path: Path) 
 def test_a_text_does_not_unpack_without_end(kb: Path) -> None:
     """A row that would unpack to eleven gigabytes is refused within a bounded memory."""
     bomb = _bomb(11 * 2**30)
-    with crafted(kb) as database:
+    with crafted(kb, sealed=True) as database:
         database.execute("UPDATE documents SET text = ?", (bomb,))
     script = (
         "import resource, sys, ragkit\n"
@@ -173,7 +173,7 @@ def _bomb(size: int) -> bytes:
 )
 def test_values_of_other_types_are_refused(kb: Path, column: str, value: object) -> None:
     """A passage whose values none of ours has ends a search with one of our errors."""
-    with crafted(kb) as database:
+    with crafted(kb, sealed=True) as database:
         database.execute(f"UPDATE passages SET {column} = ?", (value,))  # noqa: S608
     with opened(kb) as collection, pytest.raises(CollectionDamaged):
         collection.search("a valve")
@@ -196,8 +196,8 @@ def test_values_of_other_types_are_refused(kb: Path, column: str, value: object)
 )
 def test_settings_of_other_types_are_refused(kb: Path, key: str, value: str) -> None:
     """Nested without end, of another type or not JSON at all: one of our errors, and no other."""
-    with crafted(kb) as database:
-        database.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, value))
+    with crafted(kb, sealed=True) as database:
+        database.execute("INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)", (key, value))
     with pytest.raises(CollectionError), opened(kb) as collection:
         collection.search("a valve")
 
@@ -206,7 +206,7 @@ def test_settings_of_other_types_are_refused(kb: Path, key: str, value: str) -> 
 def test_rows_outside_of_the_matrix_are_refused(kb: Path, slot: int) -> None:
     """A slot that no matrix has allocates nothing, though a sparse file may look as long."""
     os.truncate(kb / "vectors.f32", 2**42)
-    with crafted(kb) as database:
+    with crafted(kb, sealed=True) as database:
         key = database.execute("SELECT key FROM vectors LIMIT 1").fetchone()[0]
         database.execute("UPDATE vectors SET slot = ? WHERE key = ?", (slot, key))
         database.execute("UPDATE passages SET slot = ? WHERE key = ?", (slot, key))

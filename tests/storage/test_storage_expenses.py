@@ -30,7 +30,10 @@ def test_expenses_add_up_by_model_and_use(tmp_path: Path) -> None:
     with contextlib.closing(
         sqlite3.connect(tmp_path / "kb" / "collection.db", isolation_level=None)
     ) as database:
-        database.execute("INSERT INTO expenses VALUES ('2026-01-01', 'query', 'a/b', 1, 5, '0.1')")
+        database.execute(
+            """INSERT INTO expenses (day, use, model, requests, tokens, cost_usd)
+            VALUES ('2026-01-01', 'query', 'a/b', 1, 5, '0.1')"""
+        )
         both = [expense("query", "a/b", "0.0000001"), expense("rerank", "c", "0.002")]
         assert store.note(both) == ""
         assert store.note([expense("query", "a/b", "0.0000002", requests=2, tokens=9)]) == ""
