@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -30,6 +31,13 @@ from ragkit.config import Settings
 
 __all__ = ["Outcome", "killed_everywhere", "state_of"]
 
+# Loaded once, so that no child has to.
+_MODULES = (
+    *("ragkit.collection.opening", "ragkit.indexing.words", "ragkit.indexing.wordbuild"),
+    *("ragkit.indexing.vectors", "ragkit.retrieval.retriever", "ragkit.sync.synchronise"),
+    *("ragkit.maintenance.verify", "ragkit.maintenance.compact", "ragkit.maintenance.purge"),
+    *("ragkit.maintenance.forget", "ragkit.chunking.recipe", "Stemmer"),
+)
 # What changes a disk, by the name that the interpreter gives it.
 _WRITES = frozenset(
     {
@@ -210,6 +218,8 @@ def _chosen(points: list[str], every: int) -> list[int]:
 
 def main(name: str, made: Path, scratch: Path, every: int) -> None:
     """Write what became of it to stdout."""
+    for module in _MODULES:
+        importlib.import_module(module)
     action = ACTIONS[name]
     before = json.loads(_in_child(lambda: _looked_at(made / "kb"))[1])
     shutil.copytree(made, scratch / "whole")
