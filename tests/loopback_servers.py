@@ -474,6 +474,9 @@ PLAYS: Mapping[str, Play] = {
     "one that says little": Play(
         key_header=None, omits=frozenset({"index", "usage", "object"}), has_unit_vectors=False
     ),
+    "one that names no limit": Play(
+        most_inputs=5, too_many=(400, flat(message="the request could not be processed"))
+    ),
     "one that fails in a reply of 200": Play(
         unready=(200, openai(None, "the backend is not ready")),
     ),

@@ -15,8 +15,8 @@ from typing import Final
 
 from ragkit.embedding.batches import Batcher
 from ragkit.embedding.budget import Budget
-from ragkit.embedding.failures import BadReply, NoReply
-from ragkit.embedding.jobs import Bill, Job
+from ragkit.embedding.failures import BadReply, NoReply, ServerError
+from ragkit.embedding.jobs import Bill, Halves, Job
 from ragkit.embedding.mending import Mender
 from ragkit.embedding.picture_proof import refused_pictures
 from ragkit.embedding.policy import (
@@ -35,6 +35,7 @@ from ragkit.embedding.policy import (
     way_of,
 )
 from ragkit.embedding.purse import Purse
+from ragkit.embedding.remainder import Remainder
 from ragkit.embedding.results import batch_of, report_of
 from ragkit.embedding.seam import EmbeddedBatch
 from ragkit.embedding.server import Outcome, Server, ask
@@ -87,10 +88,7 @@ class Stream:
         self._mender = Mender(server.watch, server.limits, batcher.prompt)
         self._again: list[Job] = []
         self._held: list[tuple[Job, Reply]] = []
-        self._suspects: list[tuple[int, str]] = []
-        self._postponed: list[tuple[int, str]] = []
-        self._suspicion: RagkitError | None = None
-        self._leftover = Bill()
+        self._remainder = Remainder()
         self._stop: Exception | None = None
         self._exhausted = False
         self._short_of_money = False
@@ -141,8 +139,8 @@ class Stream:
             if job is None:
                 return
             if job.is_pictures and self._server.pictures.refusal is not None:
-                self._postpone(job, self._server.pictures.refusal)
-                if len(self._postponed) >= _POSTPONED_AT_ONCE:
+                self._remainder.postpone(job, self._server.pictures.refusal)
+                if self._remainder.postponed >= _POSTPONED_AT_ONCE:
                     return
                 continue
             if not self._purse.reserve(job):
@@ -228,7 +226,7 @@ class Stream:
             if job.is_pictures:
                 reason = self._server.pictures.judge(job, outcome.tokens)
                 if reason is not None:
-                    self._postpone(job, reason)
+                    self._remainder.postpone(job, reason)
                     return []
             full = len(self._in_flight) + 1 >= self._server.pace.at_once
             self._server.learn(job, outcome, full=full)
@@ -248,7 +246,7 @@ class Stream:
                 ready, again = self._mender.take(job, reply)
                 self._again[:0] = again
                 for done in ready:
-                    failed, self._suspects = tuple(self._suspects), []
+                    failed = self._remainder.take_suspects()
                     batches.append(batch_of(done, reply.provider, failed))
             else:
                 reason = f"vectors of {width} numbers instead of {self._server.width}"
@@ -260,7 +258,7 @@ class Stream:
         if job.is_pictures:
             server.pictures.failed()
         if self._stop is not None:
-            self._write_off(job)
+            self._remainder.write_off(job)
             return None
         explained = job.is_pictures and refused_pictures(failure) is not None
         if server.encoding.failed(job.encoding, failure, is_explained=explained):
@@ -323,11 +321,8 @@ class Stream:
                 job.waited_s += seconds
                 job.ready_at_s = now_s + seconds
                 self._again.append(job)
-            case Split(seconds=seconds, keep_attempts=keep, size=size):
-                job.waited_s += seconds
-                size = size or (len(job.entries) + 1) // 2
-                # In front: the one text at fault is found before other batches are begun.
-                self._again[:0] = job.parts(size, keep_failures=keep, ready_at_s=now_s + seconds)
+            case Split():
+                self._split(decision, job, failure)
             case Shrink(limit=limit, counts=counts):
                 if job.is_pictures and counts == "texts":
                     self._server.pictures.at_most(limit)
@@ -343,59 +338,63 @@ class Stream:
                 return self._rejected(decision, job)
             case RefusePictures(reason=reason):
                 self._server.pictures.refuse(reason)
-                self._postpone(job, reason)
+                self._remainder.postpone(job, reason)
             case Stop(error=error):
                 self._halt(error, failure, job)
         return None
 
+    def _split(self, decision: Split, job: Job, failure: Failure) -> None:
+        job.waited_s += decision.seconds
+        if job.halves is not None:
+            job.halves.is_refused = True
+        refused = isinstance(failure, ServerError) and job.mending is None
+        job.halves = Halves(waiting=len(job.entries)) if refused else None
+        # In front: the one text at fault is found before other batches are begun.
+        self._again[:0] = job.parts(
+            decision.size or (len(job.entries) + 1) // 2,
+            keep_failures=decision.keep_attempts,
+            ready_at_s=time.monotonic() + decision.seconds,
+        )
+
     def _rejected(self, decision: Reject, job: Job) -> EmbeddedBatch | None:
+        if job.halves is not None:
+            job.halves.is_refused = True
         if job.mending is not None:
             if job.mending.is_over:
                 # Another of its windows was refused, and the text is reported once.
-                self._write_off(job)
+                self._remainder.write_off(job)
                 return None
             job.mending.is_over = True
-        refused = (job.entries[0].index, decision.reason)
         if decision.certain:
+            refused = (job.entries[0].index, decision.reason)
             return report_of(job.bill.take(), (refused,), self._server.width)
-        self._write_off(job)
-        self._suspects.append(refused)
-        self._suspicion = decision.otherwise
+        self._remainder.suspect(job, decision.reason, decision.otherwise)
         proven = self._server.election.has_answers
-        if len(self._suspects) >= (_SUSPECTS_PROVEN if proven else _SUSPECTS_UNPROVEN):
+        if self._remainder.suspects >= (_SUSPECTS_PROVEN if proven else _SUSPECTS_UNPROVEN):
             self._stop = decision.otherwise
         return None
 
-    def _postpone(self, job: Job, reason: str) -> None:
-        self._write_off(job)
-        self._postponed += [(entry.index, reason) for entry in job.entries]
-
     def _halt(self, error: RagkitError, failure: Failure, job: Job) -> None:
-        self._write_off(job)
+        self._remainder.write_off(job)
         self._stop = error
         if isinstance(failure, NoReply):
             error.__cause__ = failure.cause
 
-    def _write_off(self, job: Job) -> None:
-        lost = job.bill.take()
-        self._leftover.requests += lost.requests
-        self._leftover.tokens += lost.tokens
-        self._leftover.cost_usd += lost.cost_usd
-
     def _refused(self) -> Iterator[EmbeddedBatch]:
         refused, self._batcher.refused = tuple(self._batcher.refused), []
-        postponed, self._postponed = tuple(self._postponed), []
+        postponed = self._remainder.take_postponed()
         if refused or postponed:
             yield report_of(Bill(), refused, self._server.width, postponed=postponed)
 
     def _last(self) -> Iterator[EmbeddedBatch]:
         for job in self._again:
-            self._write_off(job)
-        if self._stop is None and self._suspects and not self._server.election.has_answers:
+            self._remainder.write_off(job)
+        rest = self._remainder
+        if self._stop is None and rest.suspects and not self._server.election.has_answers:
             # Every text was refused, and not one was named as the cause.
-            self._stop = self._suspicion
-        suspects = tuple(self._suspects) if self._stop is None else ()
-        bill = self._leftover.take()
+            self._stop = rest.suspicion
+        suspects = rest.take_suspects() if self._stop is None else ()
+        bill = rest.bill.take()
         if suspects or bill.requests or bill.cost_usd:
             yield report_of(bill, suspects, self._server.width)
 

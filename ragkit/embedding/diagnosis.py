@@ -17,6 +17,7 @@ from ragkit.embedding.wire import Reply
 
 __all__ = [
     "base64_check",
+    "caveat_check",
     "cost_check",
     "dimensions_check",
     "drift_check",
@@ -102,6 +103,12 @@ def _listed_check(name: str, listed: ListedModel) -> Check:
         facts.append(f"served until {expiry}")
     said = f": {', '.join(facts)}" if facts else ""
     return Check(name="model", ok=True, detail=f"{name}{said}")
+
+
+def caveat_check(name: str, caveat: str) -> Check:
+    """What speaks against a model that answers well."""
+    said, _, remedy = caveat.rpartition("; ")
+    return Check(name="caveat", ok=True, detail=f"{name}: {said}", remedy=remedy)
 
 
 def dimensions_check(width: int, patient: Patient) -> Check:

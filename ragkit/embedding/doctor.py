@@ -20,6 +20,7 @@ from ragkit.embedding.checks import Check, Examination
 from ragkit.embedding.complaints import Target
 from ragkit.embedding.diagnosis import (
     base64_check,
+    caveat_check,
     cost_check,
     dimensions_check,
     drift_check,
@@ -31,11 +32,13 @@ from ragkit.embedding.diagnosis import (
     route_check,
     today,
 )
+from ragkit.embedding.encoding import names_encoding
 from ragkit.embedding.failures import BadReply, ServerError
 from ragkit.embedding.inquiry import Failure, error_of, patiently
 from ragkit.embedding.jobs import Bill
 from ragkit.embedding.listing import ListedModel, fetch_listing, find_model
 from ragkit.embedding.patient import Patient
+from ragkit.embedding.policy import stated_limit
 from ragkit.embedding.route import SAME_COSINE, lowest_cosine
 from ragkit.embedding.server import ask
 from ragkit.embedding.transport import Transport, checked_key
@@ -127,7 +130,12 @@ class _Doctor:
         names = None if isinstance(models, Failure) else [model.id for model in models]
         listed = None if isinstance(models, Failure) else find_model(models, name)
         first = self._ask([_FIRST], self._form)
+        if isinstance(first, Failure) and names_encoding(first):
+            self._form = replace(self._form, encoding_format=None)
+            first = self._ask([_FIRST], self._form)
         self.checks.append(model_check(name, listed, names, answers=not isinstance(first, Failure)))
+        if self._patient.known.caveat:
+            self.checks.append(caveat_check(name, self._patient.known.caveat))
         if isinstance(first, Failure):
             self._failed("answers", first)
             return {}
@@ -179,11 +187,11 @@ class _Doctor:
         """Both texts in one request, as base64 where the server gives it, and whether it does."""
         said = "not asked for"
         if self._patient.ways.offers_base64:
-            pair = self._ask([_FIRST, _SECOND], replace(self._form, encoding_format="base64"))
+            pair = self._all([_FIRST, _SECOND], replace(self._form, encoding_format="base64"))
             if isinstance(pair, _Answer):
                 return pair, "honoured" if pair.reply.is_base64 else "ignored"
             said = "refused"
-        return self._ask([_FIRST, _SECOND], self._form), said
+        return self._all([_FIRST, _SECOND], self._form), said
 
     def _compare(self, first: Reply, pair: Reply, second: Reply) -> bool:
         """Whether the same texts had the same vectors, in their order."""
@@ -203,7 +211,7 @@ class _Doctor:
         canaries = self._patient.canaries
         if not canaries:
             return None
-        answer = self._ask([canary.text for canary in canaries], self._form)
+        answer = self._all([canary.text for canary in canaries], self._form)
         if isinstance(answer, Failure):
             self._failed("drift", answer)
             return None
@@ -215,6 +223,25 @@ class _Doctor:
         return {"provider": now, "cosine": cosine}
 
     # --- how it is asked and told
+
+    def _all(self, texts: Sequence[str], form: RequestForm) -> _Answer | Failure:
+        """Several texts, in one request or in as many as the server wants."""
+        answer = self._ask(texts, form)
+        if not isinstance(answer, ServerError):
+            return answer
+        limit = stated_limit(answer.message, len(texts))
+        if limit is None or limit.counts != "texts":
+            return answer
+        parts: list[_Answer] = []
+        for start in range(0, len(texts), limit.limit):
+            part = self._ask(texts[start : start + limit.limit], form)
+            if isinstance(part, Failure):
+                return part
+            parts.append(part)
+        if len({part.reply.vectors.shape[1] for part in parts}) > 1:
+            return BadReply(reason="vectors of several widths")
+        vectors = np.concatenate([part.reply.vectors for part in parts])
+        return replace(parts[0], reply=replace(parts[0].reply, vectors=vectors))
 
     def _ask(self, texts: Sequence[str], form: RequestForm) -> _Answer | Failure:
         whole = [self._prompt + text for text in texts]

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from ragkit.embedding.failures import BadReply, NoReply, ServerError
 from ragkit.embedding.wire import Reply
 
-__all__ = ["Encoding", "EncodingProof"]
+__all__ = ["Encoding", "EncodingProof", "names_encoding"]
 
 # None: not stated.
 Encoding = Literal["float", "base64"] | None
@@ -80,7 +80,7 @@ class EncodingProof:
         put it off and tell nothing.
         """
         with self._lock:
-            if asked == "float" and _names_encoding(failure):
+            if asked == "float" and names_encoding(failure):
                 self._numbers = None
                 return True
             if asked != "base64" or self._state != "trial":
@@ -95,7 +95,8 @@ class EncodingProof:
             return refused
 
 
-def _names_encoding(failure: ServerError | BadReply | NoReply) -> bool:
+def names_encoding(failure: ServerError | BadReply | NoReply) -> bool:
+    """Whether a server refuses a request for the encoding that it asks for."""
     return (
         isinstance(failure, ServerError)
         and failure.status in _REFUSALS

@@ -12,7 +12,7 @@ from ragkit.embedding.batches import Entry
 if TYPE_CHECKING:
     from ragkit.embedding.mending import Mending
 
-__all__ = ["Bill", "Job"]
+__all__ = ["Bill", "Halves", "Job"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +28,29 @@ class Bill:
         taken = replace(self)
         self.requests, self.tokens, self.cost_usd = 0, 0, Decimal(0)
         return taken
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Halves:
+    """The parts of a batch that was refused without a word about its size.
+
+    Where a text is at fault one of them is refused again; where all are answered, it was the size.
+
+    Attributes:
+        waiting: Texts in parts that were not answered yet.
+        largest: Texts in the largest part that was.
+        is_refused: Whether one of them was refused too.
+    """
+
+    waiting: int
+    largest: int = 0
+    is_refused: bool = False
+
+    def answered(self, texts: int) -> int | None:
+        """A part was answered; how many texts the server takes, once all of them were."""
+        self.waiting -= texts
+        self.largest = max(self.largest, texts)
+        return None if self.waiting or self.is_refused else self.largest
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -47,6 +70,7 @@ class Job:
         tokens_expected: Of that request.
         sent_s: When it went out, on the monotonic clock.
         tries_more: Whether it has more texts than the server is known to take.
+        halves: The batch that it is a part of, where that was refused.
         mending: The text whose windows these are; None for whole texts.
         bill: What all its requests cost.
     """
@@ -63,6 +87,7 @@ class Job:
     tokens_expected: float = 0.0
     sent_s: float = 0.0
     tries_more: bool = False
+    halves: Halves | None = None
     mending: Mending | None = None
     bill: Bill = field(default_factory=Bill)
 
@@ -92,6 +117,7 @@ class Job:
                 waited_s=self.waited_s,
                 ready_at_s=ready_at_s,
                 asks_numbers=self.asks_numbers,
+                halves=self.halves,
                 mending=self.mending,
             )
             for start in range(0, len(self.entries), size)

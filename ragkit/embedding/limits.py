@@ -65,6 +65,10 @@ class BatchLimits:
         else:
             self.size_bytes = max(1, min(self.size_bytes, limit))
 
+    def fell_to(self, inputs: int) -> None:
+        """Learn that so many were taken where more were refused, for a reason that nobody named."""
+        self.inputs = max(1, min(self.inputs, inputs))
+
     def next_inputs(self, *, at_once: int, width: int | None, few_permitted: bool) -> int:
         """Most texts for the next request: what is proven, or twice as many to try it.
 

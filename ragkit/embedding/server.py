@@ -106,6 +106,8 @@ class Server:
         if not self.watch.suspects(job.size_bytes, reply.tokens, self.limits):
             self.limits.learn(reply.tokens, job.size_bytes)
         self.limits.answered(len(job.entries), time.monotonic() - job.sent_s)
+        if job.halves is not None and (most := job.halves.answered(len(job.entries))):
+            self.limits.fell_to(most)
 
 
 def ask(

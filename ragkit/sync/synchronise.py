@@ -272,11 +272,13 @@ class _Run:
             if watch is not None:
                 watch.keep(self._writer)
         report = _report(outcome, difference, stopped=_why(stop, error))
-        drifting = ((model, sentence) for sentence in drift)
+        caveat = synchroniser.settings.profile.caveat
+        of_model = [(model, sentence) for sentence in drift]
+        of_model += [(model, caveat)] if caveat and outcome.embedded else []
         return replace(
             report,
             saved_usd=saved_usd(self._writer.snapshot(), model, outcome.reused_tokens),
-            warnings=(*drifting, *report.warnings, *self._staging_lost()),
+            warnings=(*of_model, *report.warnings, *self._staging_lost()),
         ), error
 
     def _is_worth_keeping(self, outcome: Outcome, error: EmbeddingError | None) -> bool:

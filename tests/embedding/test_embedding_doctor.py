@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from ragkit.embedding.checks import Check, Examination
 from ragkit.embedding.doctor import examine_server
 from ragkit.embedding.patient import Patient
 from ragkit.embedding.self_test import examine_embedded
+from ragkit.models.catalogue import profile
 
 ORDER = ["key", "model", "dimensions", "base64", "repeatable", "order", "latency", "route", "cost"]
 
@@ -104,6 +106,15 @@ def test_a_model_that_expires(embedding_server: LoopbackServer, day: str) -> Non
     found = examine_server(patient(embedding_server))
     assert ill(found) == ["model"]
     assert f"was served until {day[:10]}" in check(found, "model").detail
+
+
+def test_a_model_with_a_caveat(embedding_server: LoopbackServer) -> None:
+    """A model whose vectors were not meant for cosines is well, with a word of warning."""
+    known = replace(profile("test/small"), caveat=profile("multi-qa-mpnet-base-dot-v1").caveat)
+    found = examine_server(replace(patient(embedding_server), profile=known))
+    assert found.ok
+    assert "trained for the dot product" in check(found, "caveat").detail
+    assert check(found, "caveat").remedy == "choose its sibling for cosine"
 
 
 def test_another_width(embedding_server: LoopbackServer) -> None:
