@@ -14,6 +14,8 @@ __all__ = ["boxes_between", "boxes_of", "table_headers"]
 
 _LONGEST_HEADER = 300
 _WORD = re.compile(r"\w")
+# Of LaTeX and reStructuredText: commands, options, bullets.
+_MARKS = re.compile(r"\\\\|\\[a-zA-Z]+|:[\w-]+:|(?<!\S)[*-](?!\S)")
 _FRAME = " \t|+"
 # Lines of one column lie at most so many heights of a line apart.
 _FARTHEST_LINES = 3.0
@@ -54,7 +56,8 @@ def _zones(text: str, blocks: Sequence[Block]) -> Iterator[tuple[int, int, str]]
 
 def _header_words(header: str) -> str:
     """The names in a header, without rules and frames, on one line."""
-    lines = (" ".join(line.strip(_FRAME).split()) for line in header[:4000].splitlines())
+    plain = _MARKS.sub(" ", header[:4000]).replace("&", "|")
+    lines = (" ".join(line.strip(_FRAME).split()) for line in plain.splitlines())
     return " | ".join(line for line in lines if _WORD.search(line))[:_LONGEST_HEADER]
 
 

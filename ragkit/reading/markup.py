@@ -9,6 +9,13 @@ from dataclasses import dataclass, field
 from ragkit.reading.content import RawFile, Reading
 from ragkit.reading.decoding import Decoded, decode
 from ragkit.reading.structure import Heading, nest_sections, split_lines
+from ragkit.reading.table_lines import (
+    TableStyle,
+    asciidoc_rows,
+    grid_rows,
+    latex_rows,
+    table_blocks,
+)
 from ragkit.records import Block, Document, Metadata
 
 __all__ = ["read_asciidoc", "read_latex", "read_org"]
@@ -26,6 +33,8 @@ class _Rules:
         fence: Matches the line that opens a block; its group is the name of it.
         closed_by: Pattern of the line that closes the block NAME.
         tables: What fences that begin with one of these hold is a table, else code.
+        rows: Finds the rows of a table.
+        barred: Whether a paragraph whose lines begin with a bar is a table.
     """
 
     heading: re.Pattern[str]
@@ -33,6 +42,8 @@ class _Rules:
     fence: re.Pattern[str]
     closed_by: str
     tables: tuple[str, ...] = ()
+    rows: TableStyle = grid_rows
+    barred: bool = False
 
     def closing(self, opened: str) -> re.Pattern[str]:
         """What the line matches that closes a fence."""
@@ -45,12 +56,14 @@ _ASCIIDOC = _Rules(
     fence=re.compile(r"(-{4,}|\.{4,}|\+{4,}|`{3,}|\|===|,===|/{4,})[\w,-]*[ \t]*$"),
     closed_by=r"NAME[ \t]*$",
     tables=("|===", ",==="),
+    rows=asciidoc_rows,
 )
 _ORG = _Rules(
     heading=re.compile(r"(\*{1,20})[ \t]+(\S.*)"),
     item=re.compile(r"[ \t]*(?:[-+]|\d{1,4}[.)])[ \t]+\S|[ \t]+\*[ \t]+\S"),
     fence=re.compile(r"[ \t]*#\+begin_(\w+)", re.IGNORECASE),
     closed_by=r"[ \t]*#\+end_NAME\b",
+    barred=True,
 )
 _LATEX = _Rules(
     heading=re.compile(
@@ -63,6 +76,7 @@ _LATEX = _Rules(
     ),
     closed_by=r".*\\end\{NAME\}",
     tables=("tabular", "longtable"),
+    rows=latex_rows,
 )
 _LATEX_RANKS = ("part", "chapter", "section", "subsection", "subsubsection", "paragraph")
 _COMMAND = re.compile(r"\\[a-zA-Z]+\*?|[{}$]")
@@ -179,6 +193,7 @@ class _Scanner:
         self, text: str, rules: _Rules, rank: Callable[[str, str], tuple[int, str]]
     ) -> None:
         self.scan = _Scan()
+        self._text = text
         self._lines = split_lines(text)
         self._rules = rules
         self._rank = rank
@@ -200,8 +215,11 @@ class _Scanner:
     def _flush(self) -> None:
         if self._open is not None:
             start, end, kind = self._open
-            self.scan.blocks.append(Block(start=start, end=end, kind=kind, level=kind == "list"))
             self._open = None
+            if self._rules.barred and self._text[start:end].lstrip().startswith("|"):
+                self.scan.blocks += table_blocks(self._text, start, end, self._rules.rows)
+                return
+            self.scan.blocks.append(Block(start=start, end=end, kind=kind, level=kind == "list"))
 
     def _line(self, index: int, at: int) -> int:
         """Take a line that is in no fence; returns 1."""
@@ -238,6 +256,9 @@ class _Scanner:
             return 0
         self._flush()
         text = "".join(self._lines[index : last + 1])
-        kind = "table" if match.group(1).startswith(self._rules.tables) else "code"
-        self.scan.blocks.append(Block(start=at, end=at + len(text.rstrip()), kind=kind))
+        end = at + len(text.rstrip())
+        if self._rules.tables and match.group(1).startswith(self._rules.tables):
+            self.scan.blocks += table_blocks(self._text, at, end, self._rules.rows)
+        else:
+            self.scan.blocks.append(Block(start=at, end=end, kind="code"))
         return last + 1 - index

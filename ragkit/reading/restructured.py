@@ -7,6 +7,7 @@ import re
 from ragkit.reading.content import RawFile, Reading
 from ragkit.reading.decoding import decode
 from ragkit.reading.structure import Heading, nest_sections, only_top_title, split_lines
+from ragkit.reading.table_lines import TableStyle, grid_rows, simple_rows, table_blocks
 from ragkit.records import Block, Document
 
 __all__ = ["read_restructured"]
@@ -15,6 +16,11 @@ _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1*$")
 _ITEM = re.compile(r"(?:[-*+•]|\(?(?:\d{1,9}|#|[a-zA-Z])[.)])[ \t]+\S")
 _TABLE = re.compile(r"\+[-=+]{2,}\+$|={2,}(?: +={2,})+$")
 _CODE_DIRECTIVE = re.compile(r"\.\. (?:code|code-block|sourcecode|literalinclude|parsed-literal)::")
+_TABLE_DIRECTIVE = re.compile(r"\.\. (list|csv)-table::")
+_OPTION = re.compile(r"[ \t]+:[\w-]+:")
+_HEADER_ROWS = re.compile(r"[ \t]+:header-rows:[ \t]*1$")
+_HEADER_NAMES = re.compile(r"[ \t]+:header:|[ \t]+:header-rows:[ \t]*1$")
+_ROW = re.compile(r"[ \t]+[*+-][ \t]+[*+-](?:[ \t]|$)")
 _WIDEST_TITLE = 500
 
 
@@ -38,6 +44,7 @@ class _Scan:
     """One pass over the lines, paragraph by paragraph."""
 
     def __init__(self, text: str) -> None:
+        self.text = text
         self.lines = split_lines(text)
         self.bare = [line.rstrip() for line in self.lines]
         self.offsets: list[int] = []
@@ -66,6 +73,11 @@ class _Scan:
             if lines_of_heading:
                 index += lines_of_heading
                 literal = False
+                continue
+            if directive := _TABLE_DIRECTIVE.match(line):
+                end = self._indented_end(index + 1)
+                self._directive(index, end, directive.group(1))
+                index, literal = end, False
                 continue
             end = self._paragraph_end(index)
             last = self.bare[end - 1]
@@ -117,17 +129,41 @@ class _Scan:
 
     def _indented(self, index: int) -> int:
         """A literal block runs to the next line that is not indented."""
-        end = last = index
+        end = self._indented_end(index)
+        self._add(index, end, "code")
+        return end
+
+    def _indented_end(self, index: int) -> int:
+        """One past the last line that is indented and not blank."""
+        end, last = index, index - 1
         while end < len(self.lines) and (not self.bare[end] or self.bare[end][0] in " \t"):
             last = end if self.bare[end] else last
             end += 1
-        self._add(index, last + 1, "code")
         return last + 1
+
+    def _directive(self, index: int, end: int, kind: str) -> None:
+        """A table whose rows are items of a list or lines of commas."""
+        header = _HEADER_ROWS if kind == "list" else _HEADER_NAMES
+        options = [at for at in range(index + 1, end) if _OPTION.match(self.bare[at])]
+        named = [at for at in options if header.match(self.bare[at])]
+        body = range(max(options, default=index) + 1, end)
+        begins = [
+            at for at in body if self.bare[at] and (kind == "csv" or _ROW.match(self.bare[at]))
+        ]
+        if kind == "csv" and named and not self.bare[named[-1]].rstrip().endswith("1"):
+            # The names stand in the option itself.
+            begins = [named[-1], *begins]
+        if len(begins) < 2:
+            self._add(index, end, "table")
+            return
+        self._add(index, begins[0], "paragraph")
+        for number, (first, stop) in enumerate(zip(begins, [*begins[1:], end], strict=True)):
+            self._add(first, stop, "table" if number == 0 and named else "row")
 
     def _paragraph(self, index: int, end: int) -> None:
         first = self.bare[index].lstrip()
         if _TABLE.match(first):
-            self._add(index, end, "table")
+            self._table(index, end, grid_rows if first[0] == "+" else simple_rows)
             return
         if not _ITEM.match(first):
             quoted = self.bare[index][0] in " \t" and not first.startswith((":", ".."))
@@ -140,7 +176,14 @@ class _Scan:
                 begin = line
         self._add(begin, end, "list")
 
+    def _table(self, index: int, end: int, style: TableStyle) -> None:
+        start, last = self.offsets[index], end - 1
+        stop = self.offsets[last] + len(self.bare[last])
+        self.blocks += table_blocks(self.text, start, stop, style)
+
     def _add(self, index: int, end: int, kind: str) -> None:
+        while not self.bare[end - 1]:
+            end -= 1
         start = self.offsets[index]
         level = 0
         if kind == "list":

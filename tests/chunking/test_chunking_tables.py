@@ -8,6 +8,7 @@ from ragkit.chunking.surroundings import boxes_of
 from ragkit.reading.files import read_bytes
 from ragkit.records import Box, Document, Passage
 
+AFTER = "That is all of it.\n"
 PARTS = [(f"part {number}", f"HN-{number:04}", str(number * 7)) for number in range(400)]
 
 
@@ -30,9 +31,56 @@ def html_table() -> str:
     return f"<h1>Lamps</h1><table>{head}{rows}</table><p>That is all of it.</p>"
 
 
+def grid_table() -> str:
+    rule = "+----------+---------+------+\n"
+    rows = "".join(f"| {a:<8} | {b:<7} | {c:<4} |\n{rule}" for a, b, c in PARTS)
+    head = f"{rule}| Name     | Number  | Price|\n{rule.replace('-', '=')}"
+    return f"Lamps\n=====\n\n{head}{rows}\n{AFTER}"
+
+
+def simple_table() -> str:
+    rule = "======== ======= =====\n"
+    rows = "".join(f"{a:<8} {b:<7} {c}\n" for a, b, c in PARTS)
+    return f"{rule}Name     Number  Price\n{rule}{rows}{rule}\n{AFTER}"
+
+
+def list_table() -> str:
+    rows = "".join(f"   * - {a}\n     - {b}\n     - {c}\n" for a, b, c in PARTS)
+    head = ".. list-table:: Parts\n   :header-rows: 1\n\n"
+    return f"{head}   * - Name\n     - Number\n     - Price\n{rows}\n{AFTER}"
+
+
+def comma_table() -> str:
+    rows = "".join(f"   {', '.join(row)}\n" for row in PARTS)
+    return f".. csv-table:: Parts\n   :header: Name, Number, Price\n\n{rows}\n{AFTER}"
+
+
+def asciidoc_table() -> str:
+    rows = "".join(f"|{' |'.join(row)}\n" for row in PARTS)
+    return f"= Lamps\n\n|===\n|Name |Number |Price\n\n{rows}|===\n\n{AFTER}"
+
+
+def org_table() -> str:
+    rows = "".join(f"| {' | '.join(row)} |\n" for row in PARTS)
+    return f"* Lamps\n\n| Name | Number | Price |\n|------+---|---|\n{rows}\n{AFTER}"
+
+
+def latex_table() -> str:
+    rows = "".join(f"{' & '.join(row)} \\\\\n" for row in PARTS)
+    head = "\\begin{tabular}{lll}\n\\hline\nName & Number & Price \\\\ \\hline\n"
+    return f"{head}{rows}\\end{{tabular}}\n\n{AFTER}"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "header"),
     [
+        ("a.rst", grid_table(), "Name | Number | Price"),
+        ("a.rst", simple_table(), "Name Number Price"),
+        ("a.rst", list_table(), "Name | Number | Price"),
+        ("a.rst", comma_table(), "Name, Number, Price"),
+        ("a.adoc", asciidoc_table(), "Name |Number |Price"),
+        ("a.org", org_table(), "Name | Number | Price"),
+        ("a.tex", latex_table(), "Name | Number | Price"),
         ("a.md", markdown_table(), "Name | Number | Price"),
         ("a.csv", csv_table(), "Name,Number,Price"),
         ("a.html", html_table(), "Name | Number | Price"),

@@ -52,8 +52,8 @@ def test_latex_has_sections_items_and_tables() -> None:
     assert found.metadata == {"author": "Ida Berg"}
     kinds = [kind for kind, _ in pieces(found)]
     assert kinds == [
-        "paragraph", "heading", "paragraph", "heading", "paragraph", "list", "list", "table",
-        "paragraph", "heading",
+        "paragraph", "heading", "paragraph", "heading", "paragraph", "list", "list", "paragraph",
+        "row", "row", "paragraph", "heading",
     ]  # fmt: skip
 
 
