@@ -18,7 +18,7 @@ from ragkit.chunking.outline import headings_of, paths_at, sections_from
 from ragkit.chunking.packing import choose_cuts, longest_tokens
 from ragkit.chunking.recipe import front_matter_end
 from ragkit.chunking.refine import Caps, refine
-from ragkit.chunking.surroundings import boxes_of, table_headers
+from ragkit.chunking.surroundings import TableHeaders, boxes_of
 from ragkit.config import DEFAULT_MODEL
 from ragkit.errors import InvalidArgument
 from ragkit.models.catalogue import ModelProfile
@@ -85,12 +85,13 @@ class Chunker:
         body = len(text) - len(text[body:].lstrip())
         if body == len(text):
             return self._limit.enforce(document.title, [_whole(document, len(text.rstrip()))])
-        passages = self._body(document, body)
+        headers = TableHeaders(document)
+        passages = self._body(document, body, headers)
         if front:
             passages = self._with_front_matter(document, passages, front)
-        return self._limit.enforce(document.title, passages)
+        return self._limit.enforce(document.title, passages, headers.at)
 
-    def _body(self, document: Document, body: int) -> list[Passage]:
+    def _body(self, document: Document, body: int, headers: TableHeaders) -> list[Passage]:
         """The passages of everything from ``body`` on, which is not white."""
         characters = Characters(document.text)
         lines = read_lines(characters)
@@ -113,7 +114,11 @@ class Chunker:
             np.concatenate([starts[1:], (len(document.text),)]), starts
         )
         sections = document.sections or sections_from(headings, len(document.text))
-        return _passages(document, lines, sections, ruler, (starts, ends))
+        passages = _passages(document, lines, sections, ruler, (starts, ends))
+        if not document.blocks:
+            return passages
+        found = zip(passages, headers.of(starts), strict=False)
+        return [replace(each, table_header=header) if header else each for each, header in found]
 
     def _caps(self) -> Caps:
         limit = self._limit.max_tokens
@@ -178,7 +183,7 @@ def _passages(
             "tokens": ruler.exact(*spans),
             "metadata": repeat(document.metadata),
             "image": repeat(document.image),
-            "table_header": table_headers(document, spans[0]),
+            "table_header": repeat(""),
             "boxes": boxes_of(document, zip(starts, ends, strict=True)),
         },
     )

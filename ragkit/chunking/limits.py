@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ragkit.chunking.recipe import LARGEST_PREFIX_BYTES, embedded_text, prefix_bound
@@ -49,8 +49,19 @@ class HardLimit:
     prompt: str = ""
     exact_cl100k: bool = False
 
-    def enforce(self, title: str | None, passages: Sequence[Passage]) -> list[Passage]:
-        """The passages, with those over the limit cut further until none is."""
+    def enforce(
+        self,
+        title: str | None,
+        passages: Sequence[Passage],
+        header_at: Callable[[int], str] = lambda _: "",
+    ) -> list[Passage]:
+        """The passages, with those over the limit cut further until none is.
+
+        Args:
+            title: The document's.
+            passages: In order.
+            header_at: The header of the table that goes on at a position of the document.
+        """
         if self._all_fit(passages):
             return list(passages)
         kept: list[Passage] = []
@@ -60,7 +71,9 @@ class HardLimit:
             if not over:
                 return _in_order(kept, waiting)
             kept += [passage for index, passage in enumerate(waiting) if index not in over]
-            waiting = [half for index in sorted(over) for half in _halves(waiting[index])]
+            waiting = [
+                half for index in sorted(over) for half in _halves(waiting[index], header_at)
+            ]
         return _in_order(kept, waiting)
 
     def _all_fit(self, passages: Sequence[Passage]) -> bool:
@@ -142,7 +155,7 @@ def _in_order(kept: list[Passage], rest: list[Passage]) -> list[Passage]:
     return sorted(kept + rest, key=lambda passage: passage.start) if kept else rest
 
 
-def _halves(passage: Passage) -> tuple[Passage, Passage]:
+def _halves(passage: Passage, header_at: Callable[[int], str]) -> tuple[Passage, Passage]:
     """Cut a passage at the best gap of its middle half; lines and headings stay the first's."""
     text = passage.text
     place = _middle_gap(text)
@@ -163,6 +176,7 @@ def _halves(passage: Passage) -> tuple[Passage, Passage]:
             text=right,
             tokens=count_tokens(right),
             line=line,
+            table_header=header_at(start),
             boxes=boxes_between(passage.boxes, start, passage.end),
         ),
     )

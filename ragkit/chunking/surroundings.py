@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import repeat
@@ -10,7 +11,7 @@ from itertools import repeat
 from ragkit.chunking.characters import Positions
 from ragkit.records import Block, Box, Document
 
-__all__ = ["boxes_between", "boxes_of", "table_headers"]
+__all__ = ["TableHeaders", "boxes_between", "boxes_of"]
 
 _LONGEST_HEADER = 300
 _WORD = re.compile(r"\w")
@@ -21,19 +22,28 @@ _FRAME = " \t|+"
 _FARTHEST_LINES = 3.0
 
 
-def table_headers(document: Document, starts: Positions) -> Iterable[str]:
-    """For each start of a passage the header of the table that goes on there, else nothing."""
-    zones = list(_zones(document.text, document.blocks))
-    if not zones:
-        return repeat("")
-    found = []
-    zone = 0
-    for start in starts.tolist():
-        while zone < len(zones) and zones[zone][1] <= start:
-            zone += 1
-        goes_on = zone < len(zones) and zones[zone][0] <= start
-        found.append(zones[zone][2] if goes_on else "")
-    return found
+class TableHeaders:
+    """The headers of a document's tables, by where their rows are."""
+
+    __slots__ = ("_zones",)
+
+    def __init__(self, document: Document) -> None:
+        self._zones = list(_zones(document.text, document.blocks))
+
+    def at(self, position: int) -> str:
+        """The header of the table whose rows go on at a position, else nothing."""
+        place = bisect_right(self._zones, position, key=_zone_start) - 1
+        if place < 0 or position >= self._zones[place][1]:
+            return ""
+        return self._zones[place][2]
+
+    def of(self, positions: Positions) -> Iterable[str]:
+        """The same for many positions."""
+        return map(self.at, positions.tolist()) if self._zones else repeat("")
+
+
+def _zone_start(zone: tuple[int, int, str]) -> int:
+    return zone[0]
 
 
 def _zones(text: str, blocks: Sequence[Block]) -> Iterator[tuple[int, int, str]]:

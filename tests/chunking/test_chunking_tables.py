@@ -150,3 +150,13 @@ def test_lines_of_a_column_become_one_box() -> None:
         (1, 310, 60, 82),
     ]
     assert [(b.page, b.start, b.end) for b in part] == [(1, 30, 39), (2, 40, 49)]
+
+
+def test_a_table_cut_for_the_model_s_limit_keeps_its_header() -> None:
+    """Where few cl100k tokens are many of the model's, the further parts have the header too."""
+    rule = "=" * 60 + "  " + "=" * 20 + "\n"
+    rows = "".join(f"{'part ' + str(number):<60}  {number}\n" for number in range(6))
+    text = f"{rule}{'Name':<60}  Price\n{rule}{rows}{rule}"
+    found = passages("a.rst", text)
+    assert len(found) > 1
+    assert [passage.table_header for passage in found[1:]] == ["Name Price"] * (len(found) - 1)
