@@ -280,7 +280,8 @@ class Hit:
         passage: What was found.
         rank: 1 for the best.
         score: What the ranking goes by; higher is better.
-        relevance: 0 to 1, calibrated on the collection; None while it is not.
+        relevance: How sure it is that it answers, 0 to 1, calibrated on the collection; None where
+            that was not done, as before its first index.
         scores: What each list said: ``semantic`` (cosine), ``lexical`` (BM25), ``rerank``, and the
             rank in each as ``semantic_rank`` and so on. A list that did not see it is absent. In
             hybrid search ``context`` is what the passages before and after it score, 0 to 1. After
@@ -384,13 +385,22 @@ class Hits(list[Hit]):
 
     Attributes:
         rerank: How they were reranked; None when that was not asked for.
+        relevant: Whether any of them is more likely to answer than not, or as likely as was asked
+            for; False says that nothing relevant is there. None where relevance is not known.
     """
 
-    __slots__ = ("rerank",)
+    __slots__ = ("relevant", "rerank")
 
-    def __init__(self, hits: Iterable[Hit] = (), *, rerank: Reranking | None = None) -> None:
+    def __init__(
+        self,
+        hits: Iterable[Hit] = (),
+        *,
+        rerank: Reranking | None = None,
+        relevant: bool | None = None,
+    ) -> None:
         super().__init__(hits)
         self.rerank = rerank
+        self.relevant = relevant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -422,6 +432,7 @@ class Context:
         citations: One for each excerpt, by number.
         tokenizer: ``cl100k``, ``o200k``, or ``bound`` where *tokens* is a number that no tokenizer
             passes on this text.
+        relevant: Whether it is more likely to answer than not; None where that is not known.
         rerank: How the hits were reranked that it is made of; None when that was not asked for.
     """
 
@@ -429,6 +440,7 @@ class Context:
     tokens: int
     citations: tuple[Citation, ...] = ()
     tokenizer: str = "cl100k"
+    relevant: bool | None = None
     rerank: Reranking | None = None
 
     def __str__(self) -> str:

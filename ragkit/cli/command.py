@@ -12,6 +12,7 @@ __all__ = [
     "RecordCommand",
     "collection_option",
     "json_option",
+    "min_relevance_option",
     "mode_option",
     "parse_where",
     "query_argument",
@@ -104,6 +105,16 @@ def wait_option() -> click.Option:
         default=0.0,
         metavar="SECONDS",
         help="How long to wait for another writer.",
+    )
+
+
+def min_relevance_option() -> click.Option:
+    """``--min-relevance``."""
+    return click.Option(
+        ["--min-relevance"],
+        type=float,
+        metavar="X",
+        help="Leave out hits that are less likely to answer, from 0 to 1.",
     )
 
 

@@ -319,6 +319,7 @@ class AsyncCollection(AsyncUpkeep):
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
         rerank: str | None = None,
+        min_relevance: float | None = None,
         format: Format = "markdown",  # noqa: A002 - the name is part of the public contract
         tokenizer: str = DEFAULT_TOKENIZER,
     ) -> Context:
@@ -331,6 +332,7 @@ class AsyncCollection(AsyncUpkeep):
                 mode=mode,
                 where=where,
                 rerank=rerank,
+                min_relevance=min_relevance,
                 format=format,
                 tokenizer=tokenizer,
             )

@@ -238,7 +238,7 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
                 explain=explain,
             )
         )
-        return Hits(hits, rerank=self._noted(hits.rerank))
+        return Hits(hits, rerank=self._noted(hits.rerank), relevant=hits.relevant)
 
     def search_many(
         self,
@@ -263,6 +263,7 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
         rerank: str | None = None,
+        min_relevance: float | None = None,
         format: Format = "markdown",  # noqa: A002 - the name is part of the public contract
         tokenizer: str = DEFAULT_TOKENIZER,
     ) -> Context:
@@ -274,6 +275,8 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
             mode: As for ``search``.
             where: As for ``search``.
             rerank: As for ``search``.
+            min_relevance: As for ``search``. Without one, a context that does not seem to answer
+                says so at its beginning.
             format: ``markdown``, ``xml`` or ``json``.
             tokenizer: Whose tokens: ``cl100k``, ``o200k``, or an LLM's name, such as ``gpt-4o``.
                 For LLMs that are not OpenAI's a number counts that no tokenizer passes, about four
@@ -285,13 +288,16 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
 
         def packed(retriever: Retriever, snapshot: Snapshot) -> Context:
             k = hits_to_fill(max_tokens)
-            hits = retriever.search(query, k=k, mode=mode, where=where, rerank=rerank)
+            hits = retriever.search(
+                query, k=k, mode=mode, where=where, rerank=rerank, min_relevance=min_relevance
+            )
             context = pack(
                 hits,
                 store=snapshot,
                 max_tokens=max_tokens,
                 format=format,
                 tokenizer=tokenizer,
+                relevant=hits.relevant,
             )
             return replace(context, rerank=hits.rerank)
 

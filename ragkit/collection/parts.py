@@ -16,6 +16,7 @@ from ragkit.embedding.rerank_seam import Reranker
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionDamaged, InvalidArgument
 from ragkit.indexing.seam import FloatVector, IdArray, Ranking, VectorRanker, WordRanker
+from ragkit.retrieval.calibration import CALIBRATION_SETTING, calibration_from
 from ragkit.retrieval.late import LateVectorRanker, LateWordRanker
 from ragkit.retrieval.retriever import Retriever
 from ragkit.storage.database import Origin
@@ -108,6 +109,9 @@ class Parts:
             neighbours=lambda ids: self._beside(snapshot, ids),
             reranker=self._reranker,
             expander=CollectionExpander(self._store.directory),
+            calibration=calibration_from(
+                snapshot.setting(CALIBRATION_SETTING, {}), snapshot.fingerprint
+            ),
         )
 
     def close(self) -> None:

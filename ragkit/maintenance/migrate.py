@@ -25,7 +25,7 @@ from ragkit.storage.store import Store
 from ragkit.storage.writer import Writer
 from ragkit.sync.arrivals import Arrival, CutDocument
 from ragkit.sync.counting import token_estimate
-from ragkit.sync.derive import derive_words, sweep_words, words_are_usable
+from ragkit.sync.derive import derive, sweep_words, words_are_usable
 from ragkit.sync.outgoing import Outgoing
 from ragkit.sync.pipeline import Outcome, Pipeline
 from ragkit.sync.pricing import Pricing, saved_usd
@@ -247,7 +247,10 @@ class Migration:
         changed = len(sealed.gone) or len(sealed.come)
         if changed or not words_are_usable(self.store, before, self.key):
             number = writer.next_staging
-            settings["words"] = derive_words(self.store, writer, sealed, self.key, staging=number)
+            mark = self.embedder.fingerprint.json
+            settings |= derive(
+                self.store, writer, sealed, self.key, fingerprint=mark, staging=number
+            )
         writer.hold(settings, outcome.problems)
         sweep_words(self.store, _words_of(writer.snapshot()))
 

@@ -9,8 +9,8 @@ from ragkit.errors import InvalidArgument
 
 __all__ = [
     "Mode",
-    "check_available",
     "check_k",
+    "check_min_relevance",
     "check_mode",
     "check_queries",
     "check_rerank",
@@ -73,7 +73,14 @@ def check_rerank(model: object, *, is_possible: bool) -> None:
         )
 
 
-def check_available(*, min_relevance: float | None) -> None:
-    """Refuse what this version does not do."""
-    if min_relevance is not None:
-        raise InvalidArgument("min_relevance is not available in this version: leave it out")
+def check_min_relevance(value: object, *, is_possible: bool) -> None:
+    """Refuse what is no probability, or a collection whose scores nobody can judge yet."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InvalidArgument(f"min_relevance={value!r}: give a number from 0 to 1")
+    if not is_possible:
+        raise InvalidArgument(
+            f"min_relevance={value}: relevance is not known here, as the collection was indexed by"
+            " an earlier ragkit; the next index that changes anything calibrates it"
+        )

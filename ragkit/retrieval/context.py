@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ragkit.errors import InvalidArgument
 from ragkit.models.tokenizers import DEFAULT_TOKENIZER, counter_of, tokenizer_of
@@ -48,6 +48,7 @@ def pack(
     max_tokens: int = 3000,
     format: Format = "markdown",  # noqa: A002 - the name is part of the public contract
     tokenizer: str = DEFAULT_TOKENIZER,
+    relevant: bool | None = None,
 ) -> Context:
     """Pack the best of the hits, and then what stands around them, into a budget of tokens.
 
@@ -64,14 +65,16 @@ def pack(
         format: ``markdown``, ``xml`` or ``json``.
         tokenizer: Whose tokens: an LLM's name, ``cl100k``, ``o200k``, or ``bound`` for a number
             that no tokenizer passes, as for every LLM whose vocabulary is not shipped.
+        relevant: Whether the hits seem to answer; where they do not, the text says so.
 
     Raises:
         InvalidArgument: max_tokens is below 1, or the format is unknown.
     """
     _check(max_tokens, format)
-    counter, named = counter_of(tokenizer), tokenizer_of(tokenizer)
-    packing = _Packing(store=store, layout=layout_of(format), counter=counter, left=max_tokens)
-    layout = packing.layout
+    counter = counter_of(tokenizer)
+    layout = layout_of(format, is_doubtful=relevant is False)
+    told = Context(text="", tokens=0, tokenizer=tokenizer_of(tokenizer), relevant=relevant)
+    packing = _Packing(store=store, layout=layout, counter=counter, left=max_tokens)
     packing.left -= packing.count(layout.frame)
     stored = store.passages([hit.passage.id for hit in hits])
     found = [stored[hit.passage.id] for hit in hits if hit.passage.id in stored]
@@ -84,13 +87,11 @@ def pack(
         (tokens,) = counter.count([text])
         if tokens <= max_tokens:
             citations = tuple(_citation(n, excerpt) for n, excerpt in enumerate(excerpts, 1))
-            return Context(text=text, tokens=tokens, citations=citations, tokenizer=named)
+            return replace(told, text=text, tokens=tokens, citations=citations)
         packing.undo()
     note = layout.note(NOTHING_FITS.format(max_tokens) if found else NOTHING_FOUND)
     tokens = packing.count(note)
-    if tokens > max_tokens:
-        return Context(text="", tokens=0, tokenizer=named)
-    return Context(text=note, tokens=tokens, tokenizer=named)
+    return told if tokens > max_tokens else replace(told, text=note, tokens=tokens)
 
 
 def _check_max_tokens(max_tokens: object) -> None:

@@ -12,8 +12,10 @@ import numpy.typing as npt
 from ragkit.embedding.seam import Embedder, FloatVector, embed_all
 from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
 from ragkit.retrieval.arguments import Mode
+from ragkit.retrieval.calibration import Calibration
 from ragkit.retrieval.copies import Copies
 from ragkit.retrieval.fusion import CONTEXT_WEIGHT, Neighbours, Scale, combine
+from ragkit.retrieval.relevance import Background, average_cosine
 
 __all__ = ["DEEPER", "Candidates", "Lists", "Read", "first_depth"]
 
@@ -34,6 +36,7 @@ class Candidates:
         details: ``Hit.scores`` of the i-th.
         scales: How the score of each list counts.
         complete: Whether there is nothing below.
+        background: What their scores are held against; None where the collection is not calibrated.
         copies: Of one of them, those that share its vector and may be returned; None where no
             vectors are at hand.
     """
@@ -43,6 +46,7 @@ class Candidates:
     details: Callable[[int], dict[str, float]]
     scales: tuple[Scale, ...]
     complete: bool
+    background: Background | None = None
     copies: Copies = None
 
 
@@ -64,6 +68,7 @@ class Lists:
         words: Ranks by BM25.
         neighbours: The passages before and after each of some.
         semantic_weight: Share of the cosine in hybrid search, 0 to 1.
+        calibration: Of the collection, where there is one.
     """
 
     def __init__(
@@ -74,12 +79,14 @@ class Lists:
         words: WordRanker,
         neighbours: Neighbours,
         semantic_weight: float,
+        calibration: Calibration | None = None,
     ) -> None:
         self._embedder = embedder
         self._vectors = vectors
         self._words = words
         self._neighbours = neighbours
         self._semantic_weight = semantic_weight
+        self._calibration = calibration
 
     def readers(self, queries: Sequence[str], mode: Mode, among: IdArray | None) -> Iterator[Read]:
         """How each query reads its lists; all are embedded at once."""
@@ -94,11 +101,17 @@ class Lists:
                 yield partial(self._by_both, query, vector, among)
 
     def _by_words(self, query: str, among: IdArray | None, depth: int) -> Candidates:
-        return _single(self._words.rank(query, depth, among=among), "lexical", depth)
+        ranking = self._words.rank(query, depth, among=among)
+        background = self._background(None, ranking)
+        return replace(_single(ranking, "lexical", depth), background=background)
 
     def _by_vector(self, vector: FloatVector, among: IdArray | None, depth: int) -> Candidates:
         ranking = self._vectors.rank(vector, depth, among=among)
-        return replace(_single(ranking, "semantic", depth), copies=self._copies(among))
+        return replace(
+            _single(ranking, "semantic", depth),
+            background=self._background(vector, None),
+            copies=self._copies(among),
+        )
 
     def _by_both(
         self, query: str, vector: FloatVector, among: IdArray | None, depth: int
@@ -141,8 +154,17 @@ class Lists:
                 Scale(name="context", lowest=0.0, highest=1.0, weight=CONTEXT_WEIGHT),
             ),
             complete=combined.complete,
+            background=self._background(vector, lexical),
             copies=self._copies(among),
         )
+
+    def _background(self, vector: FloatVector | None, lexical: Ranking | None) -> Background | None:
+        known = self._calibration
+        if known is None:
+            return None
+        average = None if vector is None else average_cosine(known, self._vectors, vector)
+        full = None if lexical is None else max(lexical.highest, lexical.full)
+        return Background(calibration=known, average=average, full=full)
 
     def _copies(self, among: IdArray | None) -> Copies:
         if among is None:

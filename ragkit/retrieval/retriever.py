@@ -14,17 +14,19 @@ from ragkit.indexing.seam import IdArray, VectorRanker, WordRanker
 from ragkit.records import Expander, Hit, Hits
 from ragkit.retrieval.arguments import (
     Mode,
-    check_available,
     check_k,
+    check_min_relevance,
     check_mode,
     check_queries,
     check_rerank,
     check_where,
 )
+from ragkit.retrieval.calibration import Calibration
 from ragkit.retrieval.copies import Found, fold
 from ragkit.retrieval.expansion import StoreExpander
 from ragkit.retrieval.fusion import Neighbours
 from ragkit.retrieval.lists import DEEPER, Candidates, Lists, Read, first_depth
+from ragkit.retrieval.relevance import RELEVANT
 from ragkit.retrieval.reranking import candidates_for, reranked
 from ragkit.storage.seam import PassageStore
 
@@ -59,6 +61,7 @@ class Retriever:
         semantic_weight: Share of the cosine in hybrid search, 0 to 1.
         reranker: Asked where a search names a model to rerank with.
         expander: What ``Hit.expand`` asks; without one the store is asked.
+        calibration: What relevance is told by; without one it is not told.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Retriever:
         semantic_weight: float = 0.5,
         reranker: Reranker | None = None,
         expander: Expander | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         if not 0.0 <= semantic_weight <= 1.0:
             raise InvalidArgument(f"semantic_weight={semantic_weight}: give a share from 0 to 1")
@@ -83,7 +87,9 @@ class Retriever:
             words=words,
             neighbours=neighbours or store.neighbours,
             semantic_weight=semantic_weight,
+            calibration=calibration,
         )
+        self._is_calibrated = calibration is not None
         self._reranker = reranker
         self._expander = StoreExpander(store) if expander is None else expander
 
@@ -121,7 +127,7 @@ class Retriever:
             rerank: Name of a model that is given the query with the first 100 hits, or twice k, and
                 whose order counts from then on. Where it fails the hits stay in the order that
                 they had, and ``Hits.rerank`` says why.
-            min_relevance: Not available in this version.
+            min_relevance: Hits whose relevance is less are left out, from 0 to 1.
             exact: Search is exact with or without it in this version.
             explain: Give each hit an ``Explanation``.
 
@@ -160,18 +166,28 @@ class Retriever:
             EmbeddingError: A query could not be embedded.
             ConfigurationError: The reranking model cannot be asked, as for want of a key.
         """
+        check_min_relevance(min_relevance, is_possible=self._is_calibrated)
         return [
-            Hits(hits[:k], rerank=hits.rerank)
+            self._answer(hits, k, min_relevance)
             for hits in self.candidates(
                 queries,
                 k=k,
                 mode=mode,
                 where=where,
                 rerank=rerank,
-                min_relevance=min_relevance,
                 explain=explain,
             )
         ]
+
+    def _answer(self, hits: Hits, k: int, min_relevance: float | None) -> Hits:
+        """The k best, without those that are not relevant enough, and whether any is."""
+        best = hits[:k]
+        least = RELEVANT if min_relevance is None else min_relevance
+        enough = [hit for hit in best if hit.relevance is not None and hit.relevance >= least]
+        if min_relevance is not None:
+            best = [replace(hit, rank=rank) for rank, hit in enumerate(enough, 1)]
+        relevant = bool(enough) if self._is_calibrated else None
+        return Hits(best, rerank=hits.rerank, relevant=relevant)
 
     def candidates(
         self,
@@ -181,7 +197,6 @@ class Retriever:
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
         rerank: str | None = None,
-        min_relevance: float | None = None,
         explain: bool = False,
     ) -> list[Hits]:
         """All that ``search_many`` looks at to find the k best: more than k where it reranks."""
@@ -189,7 +204,6 @@ class Retriever:
         check_k(k)
         check_mode(mode)
         check_where(where)
-        check_available(min_relevance=min_relevance)
         check_rerank(rerank, is_possible=self._reranker is not None)
         among = self._store.matching(where) if where else None
         readers: Iterator[Read] = iter(())
@@ -277,11 +291,13 @@ class Retriever:
         )
 
     def _hit(self, candidates: Candidates, asked: _Asked, rank: int, found: Found) -> Hit:
+        scores, background = candidates.details(found.index), candidates.background
         hit = Hit(
             passage=found.stored.passage,
             rank=rank,
             score=float(candidates.scores[found.index]),
-            scores=candidates.details(found.index),
+            relevance=None if background is None else background.relevance(scores),
+            scores=scores,
             title=found.stored.title,
             also_in=tuple(other.passage for other in found.others),
             expander=self._expander,

@@ -73,6 +73,11 @@ class MatrixWriter:
         self._next_slot += len(little)
         return written
 
+    @property
+    def next_slot(self) -> int:
+        """Number of rows that are written."""
+        return self._next_slot
+
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:

@@ -15,7 +15,7 @@ from ragkit.errors import FingerprintMismatch
 from ragkit.screening.findings import Finding
 from ragkit.storage.connecting import atomic
 from ragkit.storage.ledger import LedgerWriter, Share
-from ragkit.storage.matrix import FIRST_MATRIX, MatrixWriter
+from ragkit.storage.matrix import FIRST_MATRIX, FloatMatrix, MatrixWriter, map_rows
 from ragkit.storage.rows import masks_value
 from ragkit.storage.sums import seal_rows
 
@@ -78,6 +78,11 @@ class VectorWriter:
     def width(self) -> int:
         """Dimensions of its vectors; 0 before the first one."""
         return self._width
+
+    def rows(self) -> FloatMatrix:
+        """The rows of its matrix, those just written among them, mapped: float32 (rows, width)."""
+        rows = self._file.next_slot
+        return map_rows(self._directory, number=self.matrix, width=self._width, rows=rows)
 
     def known(self, keys: Iterable[bytes]) -> dict[bytes, int | None]:
         """Slots of those keys that the collection has; None where the model refused the text."""

@@ -1,4 +1,4 @@
-"""The lexical index of a generation, made from the one before it or from truth."""
+"""What is derived of a generation: its lexical index, and what its scores are judged by."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from ragkit.chunking.recipe import embedded_text
 from ragkit.indexing.manifest import DerivedUnusable, check
 from ragkit.indexing.wordbuild import WordEntry, build_words
 from ragkit.indexing.words import kind
+from ragkit.retrieval.calibration import CALIBRATION_SETTING
 from ragkit.storage.files import remove_tree
 from ragkit.storage.seam import StoredPassage
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 from ragkit.storage.writer import Sealed, Writer
+from ragkit.sync.calibrating import derive_calibration
 
 __all__ = [
+    "derive",
     "derive_all_words",
     "derive_words",
     "derive_words_anew",
@@ -53,6 +56,33 @@ def words_are_usable(store: Store, snapshot: Snapshot, key: bytes) -> bool:
     except DerivedUnusable:
         return False
     return True
+
+
+def derive(
+    store: Store,
+    writer: Writer,
+    sealed: Sealed,
+    key: bytes,
+    *,
+    fingerprint: str,
+    staging: int | None = None,
+) -> dict[str, object]:
+    """Make all that is derived of the coming generation.
+
+    Args:
+        store: The collection.
+        writer: Has it staged and sealed.
+        sealed: What changed.
+        key: Signs the lexical index.
+        fingerprint: Of its vectors.
+        staging: As for ``derive_words``.
+
+    Returns:
+        Settings, to be committed together with the generation.
+    """
+    name = derive_words(store, writer, sealed, key, staging=staging)
+    calibration = derive_calibration(writer, sealed, store.derived / name, key, fingerprint)
+    return {"words": name, CALIBRATION_SETTING: calibration}
 
 
 def derive_words(

@@ -24,7 +24,7 @@ from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 from ragkit.storage.writer import FileFacts, Writer
 from ragkit.sync.arrivals import arrivals
-from ragkit.sync.derive import derive_words, sweep_words, words_are_usable
+from ragkit.sync.derive import derive, sweep_words, words_are_usable
 from ragkit.sync.difference import Difference, Move, Rules, compare
 from ragkit.sync.pipeline import Outcome, Pipeline
 from ragkit.sync.pricing import saved_usd
@@ -328,7 +328,8 @@ class _Run:
         previous = before.setting("words", "")
         changed = len(sealed.gone) or len(sealed.come)
         if changed or not previous or not words_are_usable(self._store, before, key):
-            settings["words"] = derive_words(self._store, self._writer, sealed, key)
+            mark = self._synchroniser.embedder.fingerprint.json
+            settings |= derive(self._store, self._writer, sealed, key, fingerprint=mark)
         self._writer.commit(
             settings=settings,
             problems=self._problems(outcome),

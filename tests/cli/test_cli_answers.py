@@ -46,7 +46,7 @@ def test_search_json(indexed: Shell) -> None:
     answer = done.json
     assert list(answer) == ["query", "model", "seconds", "relevant", "hits"]
     assert (answer["query"], answer["model"]) == ("rotated keys", "test/small")
-    assert answer["relevant"] is None
+    assert answer["relevant"] is True
     assert 0 < answer["seconds"] < 30
     best = answer["hits"][0]
     assert list(best) == HIT_FIELDS
@@ -239,3 +239,24 @@ def test_choices_are_those_of_the_library() -> None:
     formats = next(item for item in context_command().params if item.name == "format").type
     assert isinstance(formats, click.Choice)
     assert tuple(formats.choices) == get_args(Format)
+
+
+def test_nothing_relevant_is_said(shell: Shell) -> None:
+    """Hits that chance found come with that remark; with --min-relevance there is nothing."""
+    for number, topic in enumerate(("pumps", "valves", "gauges", "masts", "probes", "radios") * 3):
+        text = f"How {topic} of series {number} are mounted, wired and cleaned in spring.\n"
+        (shell.directory / "docs" / f"{number}.md").write_text(text)
+    assert shell.run("index", "docs", "--model", "local/all-minilm-l6-v2").code == 0
+    foreign = "who composed the opera about a barber?"
+    printed = shell.run("search", foreign, "-k", "1")
+    assert printed.out.startswith("Nothing here seems to answer that; the nearest passages are")
+    assert shell.run("search", foreign, "-k", "1", "--json").json["relevant"] is False
+    empty = shell.run("search", foreign, "--min-relevance", "0.5")
+    assert (empty.code, empty.out) == (0, "Nothing relevant found: no hit reaches 0.5.\n")
+    asked = shell.run(
+        "search", "how are radios cleaned in spring?", "--min-relevance", "0.5", "--json"
+    )
+    assert asked.json["relevant"] is True
+    assert {hit["relevance"] >= 0.5 for hit in asked.json["hits"]} == {True}
+    wrong = shell.run("search", foreign, "--min-relevance", "5")
+    assert (wrong.code, "from 0 to 1" in wrong.err) == (2, True)

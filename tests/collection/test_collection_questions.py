@@ -100,3 +100,84 @@ def test_a_hit_expands_into_its_document(collection: ragkit.Collection) -> None:
     assert wide.text == text[wide.start : wide.end]
     assert hit.text in wide.text
     assert collection.retriever.search("valve", k=1)[0].expand(tokens=300).tokens <= 300
+
+
+# About nothing that a maker of irrigation controllers writes of.
+FOREIGN = """
+    Which court decided the appeal in 1954?
+    How did the painter mix her blues?
+    What causes bipolar disorder in adolescents?
+    Who scored the last goal of the final?
+    How are stocks of preferred shares taxed?
+    When was the cathedral's organ restored?
+    What does the sonata's second movement quote?
+    Which enzyme splits lactose in infants?
+    How many senators voted against the treaty?
+    Why did the dynasty move its capital?
+    What is the plot of the novel's third part?
+    Which dialect is spoken on the southern islands?
+    How does the telescope correct its mirror?
+    What rank did the admiral hold at his death?
+    Is ibuprofen safe with anticoagulants?
+    How is puff pastry folded?
+    Which gods were worshipped at the temple?
+    What do the critics say about the film's ending?
+    How fast do tectonic plates drift?
+    Who inherits if there is no will?
+"""
+
+
+def area(high: list[float], low: list[float]) -> float:
+    """Share of pairs in the right order: the area under the ROC curve."""
+    pairs = [(one > other) + (one == other) / 2 for one in high for other in low]
+    return sum(pairs) / len(pairs)
+
+
+@pytest.mark.parametrize(("mode", "least"), [("hybrid", 0.97), ("semantic", 0.9), ("lexical", 0.8)])
+def test_answered_questions_are_told_from_foreign_ones(
+    collection: ragkit.Collection, mode: str, least: float
+) -> None:
+    """The best relevance tells the corpus's questions from others, and one half is a fair line."""
+    asked = [item["question"] for item in questions()]
+    foreign = [line.strip() for line in FOREIGN.strip().splitlines()]
+    own, others = (
+        collection.search_many(some, mode=mode)  # type: ignore[arg-type]
+        for some in (asked, foreign)
+    )
+    best, worst = (
+        [max((hit.relevance or 0 for hit in hits), default=0) for hits in some]
+        for some in (own, others)
+    )
+    assert area(best, worst) >= least
+    if mode == "hybrid":
+        assert sum(hits.relevant is True for hits in own) >= 0.8 * len(own)
+        assert sum(hits.relevant is True for hits in others) <= 0.1 * len(others)
+
+
+def test_a_context_for_a_foreign_question_says_so(collection: ragkit.Collection) -> None:
+    """It doubts its excerpts, or with a least relevance has none."""
+    foreign = FOREIGN.strip().splitlines()[3].strip()
+    doubtful = collection.context(foreign, max_tokens=500)
+    assert doubtful.relevant is False
+    assert "None of them seems to answer" in doubtful.text
+    nothing = collection.context(foreign, max_tokens=500, min_relevance=0.5)
+    assert (nothing.citations, nothing.relevant) == ((), False)
+    assert collection.context(questions()[0]["question"], max_tokens=500).relevant is True
+
+
+def test_relevance_does_not_depend_on_the_way_there(
+    collection: ragkit.Collection, tmp_path: Path
+) -> None:
+    """A collection that grew and shrank on its way judges as one that was indexed at once."""
+    folder = tmp_path / "sample_corpus"
+    shutil.copytree(CORPUS / "handbook", folder / "handbook")
+    (folder / "gone.md").write_text("# Gone\n\nA page about glaciers that is not kept.\n")
+    with ragkit.open(tmp_path / "kb") as other:
+        other.sync(folder)
+        (folder / "gone.md").unlink()
+        shutil.copytree(CORPUS, folder, dirs_exist_ok=True)
+        other.sync(folder)
+        for item in questions()[::12]:
+            told = {hit.text: hit.relevance for hit in other.search(item["question"])}
+            for hit in collection.search(item["question"]):
+                assert told[hit.text] == pytest.approx(hit.relevance, abs=0.02)

@@ -288,6 +288,21 @@ def test_the_budget_is_of_the_llm_that_is_named() -> None:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
+def test_excerpts_that_do_not_seem_to_answer_are_said_not_to(format_: Format) -> None:
+    """The doubt stands before the excerpts, and is paid for out of the budget."""
+    store = paragraphs(4)
+    sure, doubtful = (
+        pack(hits_on(store, [2]), store=store, max_tokens=200, format=format_, relevant=relevant)
+        for relevant in (True, False)
+    )
+    assert (sure.relevant, doubtful.relevant) == (True, False)
+    assert "None of them seems to answer" not in sure.text
+    assert 0 < doubtful.text.index("None of them seems to answer") < doubtful.text.index("guide.md")
+    assert quoted_in(doubtful, format_)[0][1] in store.documents[0].text
+    assert count_tokens(doubtful.text) == doubtful.tokens <= 200
+
+
+@pytest.mark.parametrize("format_", FORMATS)
 def test_quoted_text_cannot_leave_its_fence(format_: Format) -> None:
     """A passage that imitates the markup is still one excerpt, and a heading stays on its line."""
     attack = (

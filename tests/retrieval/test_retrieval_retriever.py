@@ -235,7 +235,7 @@ def test_an_empty_collection_answers_with_nothing() -> None:
         ({"where": {"source": 3}}, "name and a glob"),
         ({"rerank": "some/model"}, "has no reranker"),
         ({"rerank": " "}, "name a model"),
-        ({"min_relevance": 0.0}, "min_relevance is not available"),
+        ({"min_relevance": 2.0}, "from 0 to 1"),
     ],
 )
 def test_what_no_search_could_use_is_refused(arguments: dict[str, object], message: str) -> None:

@@ -11,6 +11,7 @@ from ragkit.cli.command import (
     RecordCommand,
     collection_option,
     json_option,
+    min_relevance_option,
     mode_option,
     parse_where,
     query_argument,
@@ -42,6 +43,7 @@ class ContextOptions:
     mode: Mode = "hybrid"
     where: tuple[str, ...] = ()
     rerank: str | None = None
+    min_relevance: float | None = None
     as_json: bool = False
 
 
@@ -80,6 +82,7 @@ def command() -> click.Command:
             mode_option(),
             where_option(),
             rerank_option(),
+            min_relevance_option(),
             json_option(),
         ],
         about=(
@@ -109,6 +112,7 @@ def run(options: ContextOptions) -> int:
             mode=options.mode,
             where=where or None,
             rerank=options.rerank,
+            min_relevance=options.min_relevance,
             format=options.format,
             tokenizer=options.tokenizer,
         )
@@ -129,5 +133,7 @@ def run(options: ContextOptions) -> int:
         write_note(rerank_line(context.rerank, Looks()))
     if not context.citations:
         write_note("Nothing found, or nothing that fits into --max-tokens.")
+    elif context.relevant is False:
+        write_note("Nothing here seems to answer that; the context says so.")
     write_text(printable(context.text) if out_looks().is_terminal else context.text)
     return 0

@@ -12,6 +12,7 @@ from ragkit.cli.command import (
     RecordCommand,
     collection_option,
     json_option,
+    min_relevance_option,
     mode_option,
     parse_where,
     query_argument,
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["SearchOptions", "command", "hit_json", "run"]
 
 
+_NOT_RELEVANT = "Nothing here seems to answer that; the nearest passages are these."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
     """What was typed."""
@@ -38,6 +42,7 @@ class SearchOptions:
     mode: Mode = "hybrid"
     where: tuple[str, ...] = ()
     rerank: str | None = None
+    min_relevance: float | None = None
     exact: bool = False
     explain: bool = False
     as_json: bool = False
@@ -56,6 +61,7 @@ def command() -> click.Command:
             mode_option(),
             where_option(),
             rerank_option(),
+            min_relevance_option(),
             click.Option(["--exact"], is_flag=True, help="Exact search, whatever it costs."),
             click.Option(
                 ["--explain"],
@@ -70,6 +76,7 @@ def command() -> click.Command:
             'ragkit search E1042 --mode lexical --where "source=runbooks/*"',
             'ragkit search "battery life" -k 3 --json',
             'ragkit search "battery life" --explain',
+            'ragkit search "battery life" --min-relevance 0.5',
             'ragkit search "battery life" --rerank cohere/rerank-v3.5',
         ],
     )
@@ -91,6 +98,7 @@ def run(options: SearchOptions) -> int:
             mode=options.mode,
             where=where or None,
             rerank=options.rerank,
+            min_relevance=options.min_relevance,
             exact=options.exact,
             explain=options.explain,
         )
@@ -103,7 +111,7 @@ def run(options: SearchOptions) -> int:
                     "query": query,
                     "model": collection.model,
                     "seconds": round(seconds, 6),
-                    "relevant": None,
+                    "relevant": hits.relevant,
                     "hits": [hit_json(hit) for hit in hits],
                     **rerank_json(hits.rerank),
                 }
@@ -112,9 +120,13 @@ def run(options: SearchOptions) -> int:
             from ragkit.cli.hits import hits_text  # noqa: PLC0415 - loads the stemmer
 
             text = hits_text(hits, query, collection.roots, out_looks())
+            if hits.relevant is False:
+                text = f"{_NOT_RELEVANT}\n\n{text}"
             if hits.rerank is not None:
                 text += f"\n\n{rerank_line(hits.rerank, out_looks())}"
             write_text(text)
+        elif hits.relevant is False and options.min_relevance is not None:
+            write_text(f"Nothing relevant found: no hit reaches {options.min_relevance:g}.")
         else:
             write_text("Nothing found.")
             write_note("Other words may help, or another --mode, or a wider --where.")
