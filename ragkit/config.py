@@ -88,9 +88,12 @@ class Settings:
             embedded from then on.
         requests_per_minute: What the server permits; None learns it.
         tokens_per_minute: The same for tokens.
-        user: The end user's identifier, for the server's logs.
+        user: An end user's identifier, for the server's logs; sent only if it is set.
         dialect: Whose ways the server has, where its address does not tell: ``azure`` ….
         models: What the user says of models, by name or pattern: ``[models."name"]``.
+        app_url: Address of the application, for OpenRouter's public rankings; sent only if it is
+            set, and to OpenRouter alone.
+        app_title: Its name, beside its address.
     """
 
     model: str | None = None
@@ -114,6 +117,8 @@ class Settings:
     user: str | None = None
     dialect: str | None = None
     models: Mapping[str, ModelProfile] = field(default_factory=dict)
+    app_url: str | None = None
+    app_title: str | None = None
 
     @property
     def profile(self) -> ModelProfile:

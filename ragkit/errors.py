@@ -27,7 +27,7 @@ RagkitError
     ├── BudgetSpent                max_cost_usd would be passed
     ├── ModelUnavailable           the server does not serve that model (404)
     ├── RequestRejected            the server will never take this request (400, 413, 422)
-    ├── InputRejected              one text that the model will never take
+    ├── InputRejected              one text or picture that the model will never take
     ├── ServerUnreachable          no answer, after all retries
     └── MalformedReply             an answer that fails a check, after all retries
 
@@ -190,15 +190,15 @@ class RequestRejected(EmbeddingError):
 
 
 class InputRejected(EmbeddingError):
-    """The model will never take this text.
+    """The model will never take this text or picture.
 
     Attributes:
-        index: Position of the text in the inputs of the call.
+        index: Position in the inputs of the call.
         reason: What is wrong with it.
     """
 
     def __init__(self, index: int, reason: str) -> None:
-        super().__init__(f"text {index} cannot be embedded: {reason}")
+        super().__init__(f"input {index} cannot be embedded: {reason}")
         self.index = index
         self.reason = reason
 

@@ -16,6 +16,7 @@ from ragkit.chunking.lines import Lines, read_lines
 from ragkit.chunking.measure import TokenRuler
 from ragkit.chunking.outline import headings_of, paths_at, sections_from
 from ragkit.chunking.packing import choose_cuts, longest_tokens
+from ragkit.chunking.pictures import picture_passages
 from ragkit.chunking.recipe import front_matter_end
 from ragkit.chunking.refine import Caps, refine
 from ragkit.chunking.surroundings import TableHeaders, boxes_of
@@ -75,11 +76,16 @@ class Chunker:
         """Cut a document.
 
         Returns:
-            Its passages in order; none for a blank document without an image. Their ``id`` is 0.
+            Its passages in order, and after them those of its pictures; none for a blank document
+            without any. Their ``id`` is 0.
         """
+        pictures = picture_passages(document)
+        if document.image is not None or not document.text.strip():
+            return pictures
+        return self._text(document) + pictures
+
+    def _text(self, document: Document) -> list[Passage]:
         text = document.text
-        if not text.strip():
-            return [_picture(document)] if document.image else []
         body = front_matter_end(text)
         front = len(text[:body].rstrip())
         body = len(text) - len(text[body:].lstrip())
@@ -182,7 +188,7 @@ def _passages(
             "line": (lines.ends.searchsorted(spans[0]) + 1).tolist(),
             "tokens": ruler.exact(*spans),
             "metadata": repeat(document.metadata),
-            "image": repeat(document.image),
+            "image": repeat(None),
             "table_header": repeat(""),
             "boxes": boxes_of(document, zip(starts, ends, strict=True)),
         },
@@ -222,20 +228,5 @@ def _whole(document: Document, end: int) -> Passage:
         line=1,
         tokens=count_tokens(text),
         metadata=document.metadata,
-        image=document.image,
         boxes=next(iter(boxes_of(document, [(start, end)]))),
-    )
-
-
-def _picture(document: Document) -> Passage:
-    """A picture without words: one passage that shows it."""
-    return Passage(
-        root=document.root,
-        source=document.source,
-        start=0,
-        end=0,
-        text="",
-        page=_page(document, 0),
-        metadata=document.metadata,
-        image=document.image,
     )

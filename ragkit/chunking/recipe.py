@@ -51,8 +51,11 @@ def embedded_text(document_title: str | None, passage: Passage) -> str:
     the header of the table that it goes on with: at most 15 tokens by a rough count, of the header
     the first 10, of the others the outermost given up first. What the passage shows as a line of
     its own is not repeated. Front matter at the head of a document is left out, unless
-    nothing else is there.
+    nothing else is there. Of a picture it is the caption alone, so that it costs nothing under
+    another heading.
     """
+    if passage.image is not None:
+        return passage.text
     start, end = embedded_span(passage)
     text = passage.text[start:end]
     outer = [document_title or "", *passage.headings]
@@ -69,6 +72,8 @@ def embedded_span(passage: Passage) -> tuple[int, int]:
     ``embedded_text`` ends with it.
     """
     text = passage.text
+    if passage.image is not None:
+        return 0, len(text)
     if passage.start == 0 and (end := front_matter_end(text)) and (body := text[end:].strip()):
         start = text.index(body, end)
         return start, start + len(body)

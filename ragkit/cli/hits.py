@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ragkit.cli.looks import Looks, Span, inline, marked, printable, shortened, wrap
-from ragkit.records import Explanation, Hit, Passage, ScorePart
+from ragkit.records import Explanation, Hit, Image, Passage, ScorePart
 from ragkit.retrieval.snippets import matched_spans
 
 __all__ = ["explanation_lines", "hit_lines", "hits_text"]
@@ -46,10 +46,22 @@ def hit_lines(hit: Hit, query: str, roots: Mapping[str, str], looks: Looks) -> l
     ]
     if hit.also_in:
         lines.append(_INDENT + _other_places(hit.also_in, roots, looks))
+    if hit.passage.image is not None:
+        lines += [_INDENT + line for line in _picture_lines(hit, hit.passage.image, looks)]
     lines += [_INDENT + line if line else "" for line in _text_lines(hit.text, query, looks)]
     if hit.explanation is not None:
         lines += [_INDENT + looks.dim(line) for line in explanation_lines(hit, hit.explanation)]
     return lines
+
+
+def _picture_lines(hit: Hit, image: Image, looks: Looks) -> Iterator[str]:
+    """What kind of passage it is, and where its small picture lies."""
+    sign = "×" if looks.unicode else "x"
+    name = "" if image.path == hit.source else f" {inline(image.path)}"
+    yield looks.dim(f"picture{name}, {image.width_px:,} {sign} {image.height_px:,} px")
+    if image.thumbnail is not None:
+        path = Path(image.thumbnail)
+        yield looks.link(looks.dim(f"thumbnail {_from_here(path)}"), path.as_uri())
 
 
 def explanation_lines(hit: Hit, explanation: Explanation) -> list[str]:
@@ -108,6 +120,8 @@ def _place(passage: Passage, roots: Mapping[str, str], looks: Looks) -> str:
     path, page = _file_of(passage, roots), passage.page
     name = passage.source if path is None else _from_here(path)
     position = f":{passage.line}" if page is None else f" p.{page}"
+    if passage.image is not None and passage.image.path == passage.source:
+        position = ""
     url = None if path is None else path.as_uri() + (f"#page={page}" if page else "")
     return looks.link(looks.tinted(inline(name) + position), url)
 

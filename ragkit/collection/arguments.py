@@ -8,12 +8,13 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ragkit.embedding.images import EmbedInput, ImageInput
 from ragkit.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from ragkit.sync.synchronise import Options
 
-__all__ = ["StrPath", "dollars_of", "options_of", "paths_of"]
+__all__ = ["StrPath", "dollars_of", "options_of", "paths_of", "query_of"]
 
 StrPath = str | os.PathLike[str]
 
@@ -45,6 +46,19 @@ def dollars_of(amount: float | Decimal | None) -> Decimal | None:
     if not dollars.is_finite() or dollars < 0:
         raise InvalidArgument(f"max_cost_usd={amount!r}: give an amount in dollars, 0 or more")
     return dollars
+
+
+def query_of(query: str | None, image: StrPath | bytes | None) -> EmbedInput:
+    """What is asked, in words, as a picture, or as both.
+
+    Raises:
+        InvalidArgument: There is neither.
+    """
+    if image is not None:
+        return ImageInput(image=image, text=query or "")
+    if query is None:
+        raise InvalidArgument("there is no query: ask something, or give an image")
+    return query
 
 
 def options_of(

@@ -274,8 +274,9 @@ class AsyncCollection(AsyncUpkeep):
 
     async def search(
         self,
-        query: str,
+        query: str | None = None,
         *,
+        image: StrPath | bytes | None = None,
         k: int = 10,
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
@@ -289,6 +290,7 @@ class AsyncCollection(AsyncUpkeep):
             partial(
                 self.collection.search,
                 query,
+                image=image,
                 k=k,
                 mode=mode,
                 where=where,

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ragkit.collection.arguments import StrPath, dollars_of, options_of, paths_of
+from ragkit.collection.arguments import StrPath, dollars_of, options_of, paths_of, query_of
 from ragkit.collection.embedders import Embedders
 from ragkit.collection.expenses import Expenses
 from ragkit.collection.instruments import Instruments
@@ -63,7 +63,7 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         self._read_only = read_only
         self._is_new = is_new
         self._expenses = Expenses(store)
-        self._embedders = Embedders(settings, self._expenses.of_query)
+        self._embedders = Embedders(settings, self._made, self._expenses.of_query)
         self._reranker = LateReranker(lambda: make_reranker(settings, self._expenses.of_rerank))
         self._pricer = Pricer(settings)
         self._generations = Generations(self._parts_of)
@@ -211,8 +211,9 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
 
     def search(
         self,
-        query: str,
+        query: str | None = None,
         *,
+        image: StrPath | bytes | None = None,
         k: int = 10,
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
@@ -223,12 +224,24 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
     ) -> Hits:
         """The k best passages, best first; as ``Retriever.search``.
 
+        Args:
+            query: What is asked; may be left out where there is a picture.
+            image: A PNG, JPEG, WebP or GIF to look for by what it shows, as a path, its bytes, or
+                an https URL. With a query too the words count as well. The model must take images.
+            k: How many.
+            mode: ``hybrid``, ``semantic`` or ``lexical``; a picture alone is looked for by meaning.
+            where: Conditions that a passage's document must fit.
+            rerank: Name of a model that puts the hits in its own order.
+            min_relevance: Not available in this version.
+            exact: Exact search, whatever it costs.
+            explain: Give each hit an ``Explanation``.
+
         What a server charges for the query and for *rerank* is noted in the ledger; ``unnoted``
         says where it could not be.
         """
         hits = self._answer(
             lambda retriever, _: retriever.search(
-                query,
+                query_of(query, image),
                 k=k,
                 mode=mode,
                 where=where,
@@ -406,6 +419,7 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
             identity=stored_settings(self._settings),
             learnt=self._pricer.learnt,
             screen=screen_of(self._settings),
+            takes_images=self._pricer.takes_images,
         )
 
     @contextlib.contextmanager
@@ -419,4 +433,12 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
     def _budgeted(self, max_cost_usd: Decimal) -> Embedder:
         with self._store.snapshot() as snapshot:
             listed = self._pricer.listed(snapshot)
-        return make_embedder(self._settings, max_cost_usd, listed)
+            takes_images = self._pricer.takes_images(snapshot) or None
+        return make_embedder(self._settings, max_cost_usd, listed, takes_images=takes_images)
+
+    def _made(self, settings: Settings) -> Embedder:
+        pricer = self._pricer if settings is self._settings else Pricer(settings)
+        with self._store.snapshot() as snapshot:
+            # What a list does not say is found out by asking.
+            takes_images = pricer.takes_images(snapshot) or None
+        return make_embedder(settings, takes_images=takes_images)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ragkit.collection.models import fingerprint_of, make_embedder
+from ragkit.collection.models import fingerprint_of
 from ragkit.config import Settings
-from ragkit.embedding.seam import EmbeddedBatch
+from ragkit.embedding.seam import EmbeddedBatch, Embedder
 from ragkit.retrieval.late import LateEmbedder
 
 __all__ = ["Embedders"]
@@ -17,10 +17,17 @@ class Embedders:
 
     Args:
         settings: Of the collection as it is.
+        make: Makes the embedder of settings.
         queried: Told of each batch of queries.
     """
 
-    def __init__(self, settings: Settings, queried: Callable[[str, EmbeddedBatch], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        make: Callable[[Settings], Embedder],
+        queried: Callable[[str, EmbeddedBatch], None],
+    ) -> None:
+        self._make_embedder = make
         self._queried = queried
         self._made: list[LateEmbedder] = []
         self._by_mark: dict[str, LateEmbedder] = {}
@@ -55,6 +62,6 @@ class Embedders:
             embedder.close()
 
     def _make(self, settings: Settings) -> LateEmbedder:
-        embedder = LateEmbedder(lambda: make_embedder(settings), self._queried)
+        embedder = LateEmbedder(lambda: self._make_embedder(settings), self._queried)
         self._made.append(embedder)
         return embedder

@@ -17,7 +17,7 @@ from ragkit.storage.expenses import Expense
 from ragkit.storage.installation import installation_key
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
-from ragkit.sync.pricing import LISTING_SETTING
+from ragkit.sync.pricing import LISTED, LISTING_SETTING
 from ragkit.sync.route import KnownText, Route, chosen_texts, known_texts, stored_route
 
 __all__ = ["PROBE_SETTING", "examine"]
@@ -145,9 +145,7 @@ def _keep(store: Store, found: Examination, known: _Known, of: Fingerprint) -> C
         return Check(name="kept", ok=True, detail=f"nothing was found{unnoted}")
     values: dict[str, object] = {PROBE_SETTING: dict(learnt)}
     if learnt["usd_per_token"] is not None:
-        values[LISTING_SETTING] = {
-            name: learnt[name] for name in ("date", "model", "usd_per_token")
-        }
+        values[LISTING_SETTING] = {name: learnt[name] for name in LISTED}
     if known.texts:
         values |= known.after(learnt).setting(of)
     try:

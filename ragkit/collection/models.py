@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from glob import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ragkit.config import DEFAULT_MODEL, DEFAULT_PASSAGE_TOKENS, OPENROUTER_URL, Settings, key_for
 from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
@@ -22,6 +23,10 @@ from ragkit.models.described import profile_from, profile_table
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.screening.screen import Screen
 from ragkit.storage.snapshot import Snapshot
+from ragkit.sync.pricing import Pricing
+
+if TYPE_CHECKING:
+    from ragkit.embedding.routing import Attribution
 
 __all__ = [
     "agreed_settings",
@@ -227,14 +232,17 @@ def _migrate(values: dict[str, object], wrong: list[str]) -> str:
 def make_embedder(
     settings: Settings,
     max_cost_usd: Decimal | None = None,
-    usd_per_token: Decimal | None = None,
+    listed: Pricing | None = None,
+    *,
+    takes_images: bool | None = None,
 ) -> Embedder:
     """The embedder of these settings; nothing is sent.
 
     Args:
         settings: Of the collection.
         max_cost_usd: Most that the embedder may spend in its life; the embedded one costs nothing.
-        usd_per_token: What the server's list says, for that limit; None where nothing is known.
+        listed: What the server's list says, for that limit; None where nothing is known.
+        takes_images: Whether the model takes pictures, where that is known.
 
     Raises:
         MissingKey: A remote model without its key.
@@ -271,11 +279,31 @@ def make_embedder(
         user=settings.user,
         dialect=settings.dialect,
         profile=settings.profile,
+        attribution=_attribution(settings),
+        takes_images=takes_images,
     )
     if max_cost_usd is not None:
-        embedder = embedder.with_budget(Budget(max_cost_usd, usd_per_token=usd_per_token))
+        budget = Budget(
+            max_cost_usd,
+            usd_per_token=None if listed is None else listed.usd_per_token,
+            usd_per_picture=None if listed is None else listed.usd_per_picture,
+        )
+        embedder = embedder.with_budget(budget)
     screen = screen_of(settings)
     return embedder if screen is None else ScreenedEmbedder(embedder, screen)
+
+
+def _attribution(settings: Settings) -> Attribution | None:
+    """Who asks, where that was said; for OpenRouter's own address and no other."""
+    from ragkit.embedding.routing import Attribution  # noqa: PLC0415
+
+    if settings.app_url is None:
+        if settings.app_title is not None:
+            raise ConfigurationError("app_title without app_url names nobody: set both, or neither")
+        return None
+    if settings.base_url is not None and settings.base_url.rstrip("/") != OPENROUTER_URL:
+        return None
+    return Attribution(url=settings.app_url, title=settings.app_title)
 
 
 # What says where texts may go holds for all of them; which provider makes vectors does not.

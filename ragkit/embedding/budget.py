@@ -24,11 +24,19 @@ class Budget:
     Args:
         max_cost_usd: Most that may be spent. 0 lets models through whose price is 0, and no others.
         usd_per_token: What the server's list says; None where nothing is known.
+        usd_per_picture: The same for pictures, on top of their tokens.
     """
 
-    def __init__(self, max_cost_usd: Decimal, *, usd_per_token: Decimal | None = None) -> None:
+    def __init__(
+        self,
+        max_cost_usd: Decimal,
+        *,
+        usd_per_token: Decimal | None = None,
+        usd_per_picture: Decimal | None = None,
+    ) -> None:
         self.max_cost_usd = max_cost_usd
         self.usd_per_token = usd_per_token
+        self.usd_per_picture = usd_per_picture or Decimal(0)
         self._spent_usd = Decimal(0)
         self._promised_usd = Decimal(0)
         self._learnt_usd_per_byte: Decimal | None = None
@@ -50,7 +58,7 @@ class Budget:
         """Whether requests are in flight whose cost is not known yet."""
         return self._in_flight > 0
 
-    def reserve(self, size_bytes: int) -> Decimal | None:
+    def reserve(self, size_bytes: int, pictures: int = 0) -> Decimal | None:
         """The money put aside for a request of so many bytes of text; None if there is not enough.
 
         Before the price is known, the first request reserves all that is left.
@@ -58,7 +66,9 @@ class Budget:
         with self._lock:
             left = self.max_cost_usd - self._spent_usd - self._promised_usd
             price = self._usd_per_byte()
-            promised = left if price is None else price * size_bytes
+            promised = left
+            if price is not None:
+                promised = price * size_bytes + self.usd_per_picture * pictures
             if promised > left or (price is None and left <= 0):
                 return None
             self._promised_usd += promised
@@ -75,16 +85,18 @@ class Budget:
                 price = charged / size_bytes
                 self._learnt_usd_per_byte = max(self._learnt_usd_per_byte or Decimal(0), price)
 
-    def listed_cost(self, tokens: int | None, size_bytes: int) -> Decimal | None:
+    def listed_cost(self, tokens: int | None, size_bytes: int, pictures: int = 0) -> Decimal | None:
         """What an answer that states no cost is counted as; None without a price.
 
         Args:
+            pictures: How many of its inputs are such.
             tokens: That the server billed; None where it does not say, which counts as the most.
             size_bytes: Of the texts.
         """
         if self.usd_per_token is None:
             return None
-        return self.usd_per_token * (size_bytes if tokens is None else tokens)
+        of_tokens = self.usd_per_token * (size_bytes if tokens is None else tokens)
+        return of_tokens + self.usd_per_picture * pictures
 
     def _usd_per_byte(self) -> Decimal | None:
         learnt = self._learnt_usd_per_byte

@@ -277,6 +277,7 @@ def _learnt(
     drift: dict[str, object] | None,
 ) -> dict[str, object]:
     price = None if listed is None else listed.usd_per_token
+    picture = None if listed is None else listed.usd_per_image
     expiry = None if listed is None else listed.expires_on
     return {
         "date": today().isoformat(),
@@ -288,6 +289,7 @@ def _learnt(
         "providers": sorted({reply.provider for reply in replies if reply.provider is not None}),
         "drift": drift,
         "usd_per_token": None if price is None else f"{price:f}",
+        "usd_per_picture": None if picture is None else f"{picture:f}",
         "context_length": None if listed is None else listed.context_length,
         "input_modalities": [] if listed is None else list(listed.input_modalities),
         "expires_on": None if expiry is None else expiry.isoformat(),

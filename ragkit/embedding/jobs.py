@@ -106,6 +106,11 @@ class Job:
         """Whether pictures are in it, and no texts."""
         return bool(self.entries and self.entries[0].image_url)
 
+    @property
+    def pictures(self) -> int:
+        """How many pictures are in it."""
+        return len(self.entries) if self.is_pictures else 0
+
     def parts(
         self, size: int, *, keep_failures: bool = False, ready_at_s: float = 0.0
     ) -> list[Job]:

@@ -43,7 +43,7 @@ class Purse:
             return True
         # A picture may still be taken for text.
         size = job.size_bytes if self._is_unproven(job) else job.weight_bytes
-        promised = self._budget.reserve(size)
+        promised = self._budget.reserve(size, job.pictures)
         if promised is None:
             return False
         job.promised_usd = promised
@@ -61,7 +61,7 @@ class Purse:
         if not isinstance(outcome, Reply):
             self._budget.settle(job.promised_usd, charged, 0)
             return True
-        listed = self._budget.listed_cost(outcome.tokens, job.weight_bytes)
+        listed = self._budget.listed_cost(outcome.tokens, job.weight_bytes, job.pictures)
         if outcome.cost_usd is None and listed is not None:
             charged = listed
         answered_bytes = 0 if self._is_unproven(job) else job.weight_bytes

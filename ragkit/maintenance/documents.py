@@ -8,13 +8,15 @@ from typing import Protocol
 from ragkit.chunking.recipe import embedded_text
 from ragkit.errors import CollectionDamaged
 from ragkit.maintenance.findings import Finding
+from ragkit.models.fingerprint import Fingerprint
 from ragkit.records import Passage
 from ragkit.screening.findings import Finding as Masked
 from ragkit.screening.findings import masked
 from ragkit.storage.audit import AuditedDocument, AuditedPassage
-from ragkit.storage.rows import parsed
+from ragkit.storage.rows import image_from_value, parsed
+from ragkit.sync.outgoing import SentText
 
-__all__ = ["check_document", "check_spans", "text_key"]
+__all__ = ["check_document", "check_spans", "vector_key"]
 
 
 class Span(Protocol):
@@ -74,15 +76,19 @@ def check_document(
     if ordinals != list(range(len(ordinals))) or not ordinals:
         yield _finding("counts", document, f"its passages are not numbered from 0: {ordinals[:20]}")
     elif document.text is not None:
-        for index, problem in check_spans(document.text, document.passages):
-            yield _finding("spans", document, problem, _named(document, index))
+        texts = [passage for passage in document.passages if passage.image is None]
+        for index, problem in check_spans(document.text, texts):
+            yield _finding("spans", document, problem, _named(texts, index))
+        for passage in document.passages[len(texts) :]:
+            # A picture's caption lies in a passage of text as well, and pictures come last.
+            if passage.text != document.text[passage.start : passage.end]:
+                problem = "its caption is not what its document has there"
+                yield _finding("spans", document, problem, f"passage {passage.id}")
     if key_of is not None and document.is_sound:
         for passage in document.passages:
-            # What is embedded with a picture is not kept.
-            known = passage.is_sound and passage.image is None
-            if known and passage.key != key_of(document, passage):
+            if passage.is_sound and passage.key != key_of(document, passage):
                 problem = "its vector is kept under the key of another text"
-                yield _finding("keys", document, problem, _named(document, passage.ordinal))
+                yield _finding("keys", document, problem, f"passage {passage.id}")
 
 
 def _check_rows(document: AuditedDocument) -> Iterator[Finding]:
@@ -101,22 +107,25 @@ def _check_rows(document: AuditedDocument) -> Iterator[Finding]:
             yield _finding("rows", document, problem, named)
 
 
-def text_key(
+def vector_key(
     document: AuditedDocument,
     passage: AuditedPassage,
-    key: Callable[[str], bytes],
+    mark: Fingerprint,
     masks: Sequence[Masked] = (),
 ) -> bytes:
-    """The key of the text that is embedded for a passage; empty where its row has no sense.
+    """The key of what is embedded for a passage; empty where its row has no sense.
 
     Args:
         document: The document.
         passage: Of it.
-        key: Makes keys.
+        mark: Makes keys.
         masks: What of the text was masked before it was sent to a remote model.
     """
     try:
         headings = parsed(passage.headings, tuple[str, ...])
+        image = None
+        if passage.image is not None:
+            image = image_from_value(passage.image, document.source, None)
     except CollectionDamaged:
         return b""
     plain = Passage(
@@ -126,14 +135,14 @@ def text_key(
         text=passage.text,
         headings=headings,
         table_header=passage.table_header or "",
+        image=image,
     )
-    return key(masked(embedded_text(document.title, plain), masks))
+    sent = SentText(text=masked(embedded_text(document.title, plain), masks), image=image)
+    return sent.key(mark)
 
 
-def _named(document: AuditedDocument, index: int) -> str:
-    if index < len(document.passages):
-        return f"passage {document.passages[index].id}"
-    return "its end"
+def _named(passages: Sequence[AuditedPassage], index: int) -> str:
+    return f"passage {passages[index].id}" if index < len(passages) else "its end"
 
 
 def _finding(law: str, document: AuditedDocument, problem: str, part: str = "") -> Finding:

@@ -18,8 +18,10 @@ from ragkit.chunking import CHUNKER_VERSION
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import BudgetSpent, CollectionNotFound, EmbeddingError, OutOfCredit
 from ragkit.models.catalogue import ModelProfile
+from ragkit.records import Document
 from ragkit.reports import SyncPlan, SyncReport
 from ragkit.screening.screen import Screen
+from ragkit.storage.rows import Problem
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 from ragkit.storage.writer import Writer
@@ -80,7 +82,7 @@ class Migration:
                     continue
                 sent = outgoing.of(arrival.cut.document, arrival.cut.passages).texts
                 passages += len(sent)
-                texts = {mark.key(one.text): one.text for one in sent}
+                texts = {one.key(mark): one.text for one in sent}
                 new = snapshot.unknown_keys(texts.keys() - tokens_by_key.keys())
                 tokens_by_key.update((key, tell.count(texts[key])) for key in new)
             pricing = price(snapshot) if tokens_by_key else Pricing(usd_per_token=Decimal(0))
@@ -192,6 +194,7 @@ class Migration:
             listener=listener,
             stop=stop,
             screen=self.screen,
+            thumbnails=self.store.thumbnails,
             is_recut=True,
         )
         listed = before.document_ids()
@@ -222,16 +225,14 @@ class Migration:
             stored = snapshot.stored_document(id_)
             # What was cut by less than a reader sees is read again at the next index.
             version = CHUNKER_VERSION if stored.whole else 0
-            yield Arrival(
-                root=stored.document.root,
-                size=stored.facts.size,
-                replaces=id_,
-                cut=CutDocument(
-                    document=stored.document,
-                    passages=chunker.split(stored.document),
-                    facts=replace(stored.facts, chunker_version=version),
-                ),
-            )
+            arrival = Arrival(root=stored.document.root, size=stored.facts.size, replaces=id_)
+            passages = chunker.split(stored.document)
+            if not passages:
+                yield replace(arrival, is_gone=True, problems=(_left_out(stored.document),))
+                continue
+            facts = replace(stored.facts, chunker_version=version)
+            cut = CutDocument(document=stored.document, passages=passages, facts=facts)
+            yield replace(arrival, cut=cut)
 
     def _hold(self, writer: Writer, outcome: Outcome, matrix: int) -> None:
         if outcome.reused:
@@ -276,6 +277,17 @@ class Migration:
             saved_tokens=outcome.reused_tokens,
             saved_usd=saved_usd(snapshot, model, outcome.reused_tokens),
         )
+
+
+def _left_out(document: Document) -> Problem:
+    """Of a picture its collection keeps a thumbnail, from which nothing can be embedded."""
+    return Problem(
+        root=document.root,
+        source=document.source,
+        kind="warning",
+        reason="a picture, whose file the next index reads again if the model takes images",
+        of_model=True,
+    )
 
 
 def _words_of(snapshot: Snapshot) -> set[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ragkit.errors import CollectionDamaged, CollectionError
 from ragkit.maintenance.derived import check_words, words_are_missing
-from ragkit.maintenance.documents import check_document, text_key
+from ragkit.maintenance.documents import check_document, vector_key
 from ragkit.maintenance.findings import Finding, Findings
 from ragkit.maintenance.tables import check_database, check_ids, check_references
 from ragkit.maintenance.vectors import check_vectors
@@ -129,16 +129,16 @@ def _key_of(audit: Audit) -> Callable[[AuditedDocument, AuditedPassage], bytes] 
     fingerprint = audit.snapshot.setting("fingerprint", "")
     if not fingerprint:
         return None
-    key = Fingerprint.from_json(fingerprint).key
+    mark = Fingerprint.from_json(fingerprint)
 
     def key_of(document: AuditedDocument, passage: AuditedPassage) -> bytes:
-        plain = text_key(document, passage, key)
+        plain = vector_key(document, passage, mark)
         if plain == passage.key:
             return plain
         try:
             masks = audit.snapshot.masks([passage.key]).get(passage.key, ())
         except CollectionDamaged:
             return b""
-        return text_key(document, passage, key, masks)
+        return vector_key(document, passage, mark, masks)
 
     return key_of

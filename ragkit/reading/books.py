@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import posixpath
+from functools import partial
 from urllib.parse import unquote
 
 from ragkit.errors import DocumentUnreadable
 from ragkit.reading.archive import Archive
 from ragkit.reading.composing import Composer, one_line
-from ragkit.reading.content import RawFile, Reading
+from ragkit.reading.content import Beside, RawFile, Reading
 from ragkit.reading.html import read_chapter
 from ragkit.reading.properties import stated_metadata, stated_title
 from ragkit.reading.xml_tree import Element, child, children, parse_tree, text_at
@@ -41,7 +42,14 @@ def read_book(raw: RawFile) -> Reading:
             continue
         try:
             chapter = read_chapter(
-                RawFile(source=path, root="", media_type="text/html", data=book.archive.read(path))
+                RawFile(
+                    source=path,
+                    root="",
+                    media_type="text/html",
+                    data=book.archive.read(path),
+                    album=raw.album,
+                    beside=partial(book.picture, path),
+                )
             )
         except DocumentUnreadable as error:
             composer.warnings.append(f"chapter {path!r} could not be read: {error}")
@@ -107,6 +115,14 @@ class _Book:
         """The member that a reference means, without its fragment."""
         base = self._folder if folder is None else folder
         return posixpath.normpath(posixpath.join(base, unquote(reference.partition("#")[0])))
+
+    def picture(self, chapter: str, reference: str) -> Beside | None:
+        """What a chapter shows by a relative URL; None where the book does not have it."""
+        name = self._path(reference, posixpath.dirname(chapter))
+        try:
+            return Beside(name=name, data=self.archive.read(name))
+        except DocumentUnreadable:
+            return None
 
     def _refuse_encrypted(self) -> None:
         """Fonts may be scrambled; chapters that are make the book unreadable."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ragkit.reading.content import RawFile, Reading
 from ragkit.reading.structure import Heading, blank_separated, nest_sections, split_lines
-from ragkit.records import Block, Document, Metadata
+from ragkit.records import Block, Document, Figure, Image, Metadata
 
 __all__ = ["Composer", "has_header", "join_cells", "one_line"]
 
@@ -20,6 +21,7 @@ _BLANKS = re.compile(r"[^\S\n]+")
 _MOST_BLANK_CELLS = 30
 _DEEPEST_INDENTATION = 20
 _LONGEST_HEADER_CELL = 120
+_GAP = 2
 _NUMBER = re.compile(r"[-+(]?[$€£¥]?\s?\d[\d\s.,:/%-]*\)?[%€$£¥]?$")
 
 
@@ -72,6 +74,7 @@ class Composer:
         self.blocks: list[Block] = []
         self.pages: list[int] = []
         self.warnings: list[str] = []
+        self.figures: list[Figure] = []
         self._parts: list[str] = []
         self._kind = ""
         self._page_begins = False
@@ -121,6 +124,29 @@ class Composer:
         if not first:
             self._kind = ""
 
+    def figure(self, image: Image, words: str, *, since: int) -> None:
+        """A picture that stands here.
+
+        Args:
+            image: The picture.
+            words: Its alternative text, which was written or not.
+            since: Length of the text before it was.
+        """
+        folded, begin, count = one_line(words), self.length, 0
+        while begin > since:
+            count += 1
+            begin -= len(self._parts[-count])
+        place = "".join(self._parts[-count:]).find(folded) if folded and count else -1
+        start = begin + place if place >= 0 else self.length
+        end = start + len(folded) if place >= 0 else self.length
+        self.figures.append(Figure(start=start, end=end, image=image))
+
+    def caption(self, word_start: int) -> None:
+        """The text from there on describes the picture before it, if that says nothing itself."""
+        last = self.figures[-1] if self.figures else None
+        if last is not None and last.start == last.end and 0 <= word_start - last.end <= _GAP:
+            self.figures[-1] = replace(last, start=word_start, end=self.length)
+
     def page(self) -> None:
         """What is written next begins a page; a page with nothing on it has its number too."""
         if self._page_begins:
@@ -138,6 +164,10 @@ class Composer:
             self.headings.pop()
             del self._parts[-2:]
             self.length = length
+            self.figures = [
+                replace(item, start=length, end=length) if item.start > length else item
+                for item in self.figures
+            ]
             if self.pages and self.pages[-1] > length:
                 self.pages[-1] = length
 
@@ -158,9 +188,16 @@ class Composer:
         """
         inner = reading.document
         self.warnings += [f"{name}: {remark}" if name else remark for remark in reading.warnings]
+        figures = inner.figures
+        if inner.image is not None:
+            figures = (Figure(start=0, end=len(inner.text), image=inner.image),)
         if not inner.text.strip():
+            self.figures += [replace(item, start=self.length, end=self.length) for item in figures]
             return
         start = self._write(inner.text, "", 0)
+        self.figures += [
+            replace(item, start=start + item.start, end=start + item.end) for item in figures
+        ]
         if inner.blocks:
             self.blocks.pop()
         for block in inner.blocks:
@@ -194,6 +231,7 @@ class Composer:
             sections=nest_sections(self.headings, len(text)),
             blocks=tuple(self.blocks),
             metadata=metadata or {},
+            figures=tuple(sorted(self.figures, key=lambda figure: figure.start)),
         )
         unknown = text.count("\ufffd")
         if unknown and not any("U+FFFD" in remark for remark in self.warnings):

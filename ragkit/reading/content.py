@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ragkit.errors import DocumentUnreadable
 
 if TYPE_CHECKING:
+    from ragkit.reading.album import Album
     from ragkit.records import Document
 
-__all__ = ["Allowance", "RawFile", "Reader", "Reading"]
+__all__ = [
+    "NO_PICTURES",
+    "PICTURE_TYPES",
+    "SMALLEST_SIDE_PX",
+    "Allowance",
+    "Beside",
+    "PreparedPicture",
+    "RawFile",
+    "Reader",
+    "Reading",
+    "picture_type",
+]
+
+PICTURE_TYPES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
+NO_PICTURES: Final = "a picture, and the model is not known to take any"
+# What is smaller is a bullet, a button or a spacer, and servers refuse it.
+SMALLEST_SIDE_PX: Final = 32
 
 _MIB = 1024 * 1024
 _MOST_INFLATED_BYTES = 256 * _MIB
 _MOST_MEMBERS = 10_000
+
+_MARKS: Final = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+
+
+def picture_type(data: bytes) -> str | None:
+    """The media type of a picture by its first bytes; None for anything else."""
+    if data.startswith(b"RIFF") and data.startswith(b"WEBP", 8):
+        return "image/webp"
+    return next((kind for mark, kind in _MARKS if data.startswith(mark)), None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +81,49 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedPicture:
+    """A picture as it is sent.
+
+    Attributes:
+        content: PNG or JPEG.
+        media_type: ``image/png`` or ``image/jpeg``.
+        width_px: Of the original, upright.
+        height_px: The same.
+        thumbnail: JPEG of at most 256 pixels on a side.
+        is_plain: Whether it is of one colour all over.
+        is_moving: Whether the original has more frames than the one that is sent.
+        caption: What the file itself says that it shows; mostly empty.
+    """
+
+    content: bytes
+    media_type: str
+    width_px: int
+    height_px: int
+    thumbnail: bytes
+    is_plain: bool = False
+    is_moving: bool = False
+    caption: str = ""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the content, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is too small to show anything."""
+        return min(self.width_px, self.height_px) < SMALLEST_SIDE_PX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A picture file that lies beside a document: its name there, and its content."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawFile:
     """The bytes of one file and what is known of it.
 
@@ -58,6 +134,9 @@ class RawFile:
         data: The whole file.
         depth: How many containers it lies in: 0 for a file on disk, 1 for a member of a ZIP.
         allowance: What may still be unpacked; a member shares it with the file it lies in.
+        album: Where the pictures in it go; None where nobody asked for them. A member shares it.
+        beside: Gives the content of a picture file that this one refers to by a relative URL; None
+            from it where that leads nowhere, or somewhere that it may not.
     """
 
     source: str
@@ -66,6 +145,8 @@ class RawFile:
     data: bytes
     depth: int = 0
     allowance: Allowance = field(default_factory=Allowance)
+    album: Album | None = None
+    beside: Callable[[str], Beside | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

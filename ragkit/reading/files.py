@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.errors import DocumentSkipped, DocumentUnreadable, PathNotFound
+from ragkit.reading.album import Album
 from ragkit.reading.content import RawFile
 from ragkit.reading.messages import ReadReply, ReadRequest
 from ragkit.reading.names import source_from_raw
+from ragkit.reading.neighbours import Neighbours
 from ragkit.reading.registry import has_careful_reader, load_reader, media_type
 
 if TYPE_CHECKING:
@@ -50,18 +52,29 @@ def read_path(path: str | os.PathLike[str]) -> Document:
         raise DocumentUnreadable(_system_reason(error)) from error
     source = source_from_raw(raw_path.rstrip(b"/").rpartition(b"/")[2])
     try:
-        return read_bytes(content.data, source=source).document
+        beside = Neighbours(os.path.abspath(raw_path), source)  # noqa: PTH100
+        return read_bytes(content.data, source=source, album=Album(), beside=beside).document
     except RecursionError as error:
         raise DocumentUnreadable("nested too deeply") from error
 
 
-def read_bytes(data: bytes, *, source: str, root: str = "", careful: bool = False) -> Reading:
+def read_bytes(
+    data: bytes,
+    *,
+    source: str,
+    root: str = "",
+    album: Album | None = None,
+    beside: Neighbours | None = None,
+    careful: bool = False,
+) -> Reading:
     """Make a document of the bytes of a file.
 
     Args:
         data: The whole file.
         source: Its path inside its root; the extension counts.
         root: Name of the root.
+        album: Where its pictures go; None leaves them out.
+        beside: Where it lies, for the picture files that it shows.
         careful: Read it in the careful way, where its format has one.
 
     Raises:
@@ -71,9 +84,10 @@ def read_bytes(data: bytes, *, source: str, root: str = "", careful: bool = Fals
     if not data:
         raise DocumentSkipped("empty")
     kind = media_type(source, data)
-    raw = RawFile(source=source, root=root, media_type=kind, data=data)
+    raw = RawFile(source=source, root=root, media_type=kind, data=data, album=album, beside=beside)
     reading = load_reader(kind, careful=careful)(raw)
-    if not reading.document.text.strip() and reading.document.image is None:
+    document = reading.document
+    if not document.text.strip() and document.image is None and not document.figures:
         raise DocumentSkipped("empty: no text in it")
     return reading
 
@@ -113,9 +127,16 @@ def _reply(request: ReadRequest, content: _Content) -> ReadReply:
     size, mtime_ns = content.size, content.mtime_ns
     if not content.settled:
         return ReadReply(size=size, mtime_ns=mtime_ns, failed=_CHANGED)
+    album = Album() if request.pictures else None
+    beside = Neighbours(request.path, request.source) if request.pictures else None
     try:
         reading = read_bytes(
-            content.data, source=request.source, root=request.root, careful=request.careful
+            content.data,
+            source=request.source,
+            root=request.root,
+            album=album,
+            beside=beside,
+            careful=request.careful,
         )
     except DocumentSkipped as skipped:
         return ReadReply(digest=digest, size=size, mtime_ns=mtime_ns, skipped=str(skipped))
@@ -127,7 +148,13 @@ def _reply(request: ReadRequest, content: _Content) -> ReadReply:
         size=size,
         mtime_ns=mtime_ns,
         document=reading.document,
-        warnings=(*reading.warnings, _CAREFUL) if request.careful else reading.warnings,
+        warnings=(
+            *reading.warnings,
+            *(() if album is None else album.remarks()),
+            *((_CAREFUL,) if request.careful else ()),
+        ),
+        pictures={} if album is None else album.pictures,
+        links=() if beside is None else tuple(beside.links.values()),
     )
 
 

@@ -14,6 +14,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from ragkit.reading.content import RawFile, Reading
 from ragkit.reading.decoding import Decoded, decode
+from ragkit.reading.html_pictures import PagePictures
 from ragkit.reading.html_text import TextBuilder
 from ragkit.reading.structure import nest_sections, word_set
 from ragkit.records import Document, Metadata
@@ -74,7 +75,7 @@ def _declared(data: bytes) -> str | None:
 def _reading(
     raw: RawFile, decoded: Decoded, tree: LexborHTMLParser, *, boilerplate: bool
 ) -> Reading:
-    page = _read_tree(tree, boilerplate=boilerplate)
+    page = _read_tree(tree, PagePictures(raw), boilerplate=boilerplate)
     document = Document(
         source=raw.source,
         root=raw.root,
@@ -84,6 +85,7 @@ def _reading(
         sections=nest_sections(page.headings, len(page.text)),
         blocks=tuple(page.blocks),
         metadata=_metadata(tree),
+        figures=tuple(page.figures),
     )
     warnings = decoded.warnings
     unknown = page.text.count("\ufffd") - decoded.text.count("\ufffd")
@@ -94,30 +96,40 @@ def _reading(
 
 def text_of_html(markup: str) -> str:
     """The words of a fragment of HTML."""
-    return _read_tree(LexborHTMLParser(markup)).text
+    return _read_tree(LexborHTMLParser(markup), PagePictures()).text
 
 
-def _read_tree(tree: LexborHTMLParser, *, boilerplate: bool = False) -> TextBuilder:
+def _read_tree(
+    tree: LexborHTMLParser, pictures: PagePictures, *, boilerplate: bool = False
+) -> TextBuilder:
     body = tree.body or tree.root
     if body is None:
         return TextBuilder()
     layout = _layout_tables(body) if tree.css_first("table") is not None else frozenset()
-    page = _read_node(body, layout, boilerplate=boilerplate)
+    page = _read_node(body, layout, pictures, boilerplate=boilerplate)
     if not page.text:
         # A page that is all sidebar is better than none.
-        page = _read_node(body, layout, boilerplate=True)
+        page = _read_node(body, layout, pictures, boilerplate=True)
     return page
 
 
-def _read_node(top: LexborNode, layout: frozenset[int], *, boilerplate: bool) -> TextBuilder:
+def _read_node(
+    top: LexborNode,
+    layout: frozenset[int],
+    pictures: PagePictures,
+    *,
+    boilerplate: bool,
+) -> TextBuilder:
     """Write what stands below a node.
 
     Args:
         top: The body.
         layout: Memory ids of the tables whose cells are blocks.
+        pictures: Finds what it shows.
         boilerplate: Whether navigation and footers are read too.
     """
     builder = TextBuilder()
+    pictures.begin()
     tables: list[bool] = []
     left_out = 0
     for node, tag, entering in _events(top):
@@ -141,7 +153,7 @@ def _read_node(top: LexborNode, layout: frozenset[int], *, boilerplate: bool) ->
         if entering:
             builder.enter(role)
             if tag == "img":
-                builder.add_text(f" {node.attributes.get('alt') or ''} ")
+                builder.picture(node.attributes.get("alt") or "", pictures.of(node))
         else:
             builder.leave(role)
     builder.finish()

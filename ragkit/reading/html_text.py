@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ragkit.reading.structure import Heading, word_set
-from ragkit.records import Block
+from ragkit.records import Block, Figure, Image
 
 __all__ = ["TextBuilder"]
 
@@ -13,6 +15,7 @@ _OWN_LINE = word_set(
     "div li dt dd tr caption thead tbody tfoot header address details summary figcaption form"
     " fieldset legend label td th body html center menu hgroup"
 )
+_LONGEST_CAPTION = 500
 _PERMALINKS = frozenset({"¶", "#", "§", "🔗", "\u200b"})
 
 
@@ -27,6 +30,9 @@ class TextBuilder:
         self.text = ""
         self.headings: list[Heading] = []
         self.blocks: list[Block] = []
+        self.figures: list[Figure] = []
+        self._frames: list[int] = []
+        self._caption, self._caption_part = -1, 0
         self._parts: list[str] = []
         self._length = 0
         self._newlines = 0
@@ -68,8 +74,26 @@ class TextBuilder:
             if tag == "li":
                 self._enter_item()
 
+        if tag == "figure":
+            self._frames.append(len(self.figures))
+        elif tag == "figcaption":
+            self._caption, self._caption_part = self._length, len(self._parts)
+
+    def picture(self, words: str, image: Image | None) -> None:
+        """A picture with its alternative text; None for one that is left out."""
+        written = " ".join(words.split())
+        self.add_text(f" {written} ")
+        if image is not None and self._pre is None:
+            is_written = bool(written) and self._parts[-1:] == [written]
+            start = self._length - len(written) if is_written else self._length
+            self.figures.append(Figure(start=start, end=self._length, image=image))
+
     def leave(self, tag: str) -> None:
         """An element ends."""
+        if tag == "figcaption":
+            self._leave_caption()
+        elif tag == "figure" and self._frames:
+            self._frames.pop()
         if tag in _HEADINGS:
             self._leave_heading()
         elif tag in _APART:
@@ -105,6 +129,22 @@ class TextBuilder:
             self._flush_pre()
         self._end_block()
         self.text = "".join(self._parts)
+
+    def _leave_caption(self) -> None:
+        """What is written under a figure's pictures describes them, beside what they say."""
+        begin, self._caption = self._caption, -1
+        if begin < 0 or not self._frames:
+            return
+        words = "".join(self._parts[self._caption_part :])
+        start = begin + len(words) - len(words.lstrip())
+        for place in range(self._frames[-1], len(self.figures)):
+            figure = self.figures[place]
+            follows = figure.start < figure.end <= start <= figure.end + 2
+            first = figure.start if follows else start
+            if figure.start < figure.end and not follows:
+                continue
+            if first < self._length <= first + _LONGEST_CAPTION:
+                self.figures[place] = replace(figure, start=first, end=self._length)
 
     def _enter_apart(self, tag: str) -> None:
         self._break(1 if self._lists else 2)

@@ -122,7 +122,9 @@ def _add_words(letter: Letter, part: Message, raw: RawFile) -> None:
         return
     try:
         if part.get_content_type() == "text/html":
-            page = RawFile(source=raw.source, root="", media_type="text/html", data=data)
+            page = RawFile(
+                source=raw.source, root="", media_type="text/html", data=data, album=raw.album
+            )
             reading = read_html(page, charset)
             letter.body.append(reading)
             return

@@ -36,12 +36,14 @@ def read_member(container: RawFile, name: str, data: bytes) -> Reading:
         data=data,
         depth=container.depth + 1,
         allowance=container.allowance,
+        album=container.album,
     )
     try:
         reading = load_reader(kind)(inner)
     except RecursionError as error:
         raise DocumentUnreadable("nested too deeply") from error
-    if not reading.document.text.strip():
+    document = reading.document
+    if not document.text.strip() and document.image is None and not document.figures:
         raise DocumentSkipped("empty: no text in it")
     return reading
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from ragkit.reading.content import PreparedPicture
 from ragkit.records import Document
 
 __all__ = [
@@ -50,6 +52,7 @@ class ReadRequest:
         max_file_bytes: A larger file is skipped.
         careful: Its reader has crashed on it, hung or run out of memory: read it in the way that
             knows less of its format, if there is one.
+        pictures: Whether pictures are wanted, files of them and those inside other files.
     """
 
     path: bytes
@@ -57,6 +60,7 @@ class ReadRequest:
     root: str
     max_file_bytes: int
     careful: bool = False
+    pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,8 @@ class ReadReply:
         skipped: Why it is not to be indexed.
         failed: Why it could not be read.
         warnings: Remarks about how it was read.
+        pictures: Those that the document names, by digest.
+        links: (path from its folder, size, mtime_ns) of the picture files that it shows.
     """
 
     digest: bytes | None = None
@@ -80,3 +86,5 @@ class ReadReply:
     skipped: str | None = None
     failed: str | None = None
     warnings: tuple[str, ...] = ()
+    pictures: Mapping[str, PreparedPicture] = field(default_factory=dict)
+    links: tuple[tuple[str, int, int], ...] = ()

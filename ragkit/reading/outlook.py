@@ -132,7 +132,8 @@ class _Message:
             letter.warnings.append(f"the text of the message could not be read: {error}")
 
     def _part(self, data: bytes, kind: str) -> RawFile:
-        return RawFile(source=self._raw.source, root="", media_type=kind, data=data)
+        source, album = self._raw.source, self._raw.album
+        return RawFile(source=source, root="", media_type=kind, data=data, album=album)
 
     def _attachments(self) -> Iterator[Attachment]:
         depth = len(self._path)

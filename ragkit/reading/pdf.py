@@ -16,7 +16,7 @@ from ragkit.reading.pdf_content import ENCRYPTED, OutlineEntry, PdfContent
 from ragkit.reading.pdf_layout import LaidOut, lay_out
 from ragkit.reading.properties import stated_metadata, stated_title
 from ragkit.reading.structure import Heading, nest_sections
-from ragkit.records import Document, Metadata
+from ragkit.records import Document, Figure, Metadata
 
 __all__ = ["read_pdf", "read_pdf_with_care"]
 
@@ -36,11 +36,13 @@ def read_pdf(raw: RawFile) -> Reading:
     """
     if b"%PDF-" not in raw.data[:_MARK_WITHIN_BYTES]:
         raise DocumentUnreadable("not a PDF, whatever its name says: it does not begin with %PDF")
-    return _reading(raw, _content(raw.data))
+    content = _content(raw.data)
+    laid_out = lay_out(content.pages)
+    return _reading(raw, content, laid_out, _figures(raw, laid_out))
 
 
 def read_pdf_with_care(raw: RawFile) -> Reading:
-    """Read a PDF without PDFium, which crashed on it: no places, tables or columns are seen.
+    """Read a PDF without PDFium, which crashed on it: no places, tables or pictures are seen.
 
     Raises:
         DocumentSkipped: No page has text.
@@ -49,19 +51,21 @@ def read_pdf_with_care(raw: RawFile) -> Reading:
     # 314 ms of import that only such files pay.
     from ragkit.reading.pdf_pypdf import read_with_pypdf  # noqa: PLC0415
 
-    return _reading(raw, read_with_pypdf(raw.data))
+    content = read_with_pypdf(raw.data)
+    return _reading(raw, content, lay_out(content.pages), ())
 
 
-def _reading(raw: RawFile, content: PdfContent) -> Reading:
+def _reading(
+    raw: RawFile, content: PdfContent, laid_out: LaidOut, figures: tuple[Figure, ...]
+) -> Reading:
     count = len(content.pages)
-    if not content.has_text:
+    if not content.has_text and not figures:
         if count == 0:
             raise DocumentSkipped("no text: the PDF has no pages")
         plural = "" if count == 1 else "s"
         if content.unreadable_pages == count:
             raise DocumentUnreadable(f"damaged PDF: {count} page{plural}, none can be opened")
         raise DocumentSkipped(f"no text: likely scanned images, {count} page{plural}")
-    laid_out = lay_out(content.pages)
     text = laid_out.text
     headings = _headings(content.outline, laid_out)
     document = Document(
@@ -75,6 +79,7 @@ def _reading(raw: RawFile, content: PdfContent) -> Reading:
         blocks=tuple(laid_out.blocks),
         metadata=_metadata(content, laid_out),
         boxes=tuple(laid_out.boxes),
+        figures=figures,
     )
     return Reading(document=document, warnings=tuple(_warnings(content, text)))
 
@@ -117,6 +122,15 @@ def _content(data: bytes) -> PdfContent:
     if first is None or second.has_text:
         return second
     return first
+
+
+def _figures(raw: RawFile, laid_out: LaidOut) -> tuple[Figure, ...]:
+    if raw.album is None:
+        return ()
+    # Draws with Pillow, which those who read words do without.
+    from ragkit.reading.pdf_pictures import pdf_figures  # noqa: PLC0415
+
+    return pdf_figures(raw.data, raw.album, laid_out.pages, laid_out.starts)
 
 
 def _headings(outline: list[OutlineEntry], laid_out: LaidOut) -> list[Heading]:

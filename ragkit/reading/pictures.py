@@ -8,33 +8,37 @@ is hidden behind the end of a file goes nowhere.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import struct
 import threading
 import warnings
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 import PIL.Image
 import PIL.ImageOps
 
-from ragkit.errors import DocumentUnreadable
+from ragkit.errors import DocumentSkipped, DocumentUnreadable
+from ragkit.reading.album import Album
+from ragkit.reading.content import (
+    NO_PICTURES,
+    SMALLEST_SIDE_PX,
+    PreparedPicture,
+    RawFile,
+    Reading,
+)
+from ragkit.records import Document
 
 __all__ = [
     "LONGEST_SIDE_PX",
     "MOST_BYTES",
-    "PICTURE_TYPES",
-    "SMALLEST_SIDE_PX",
-    "PreparedPicture",
+    "prepare_image",
     "prepare_picture",
+    "read_picture",
 ]
 
 LONGEST_SIDE_PX: Final = 1024
 MOST_BYTES: Final = 512 * 1024
-# What is smaller is a bullet, a button or a spacer, and servers refuse it.
-SMALLEST_SIDE_PX: Final = 32
-PICTURE_TYPES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
 
 _THUMBNAIL_SIDE_PX: Final = 256
 # Decoded, a picture of this size takes 360 MB. Pillow itself warns from here on.
@@ -61,39 +65,44 @@ _DAMAGE: Final = (
 _GUARD: Final = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedPicture:
-    """A picture as it is sent.
+def read_picture(raw: RawFile) -> Reading:
+    """Read a picture file: a document without words, or with those that the file states itself.
 
-    Attributes:
-        content: PNG or JPEG.
-        media_type: ``image/png`` or ``image/jpeg``.
-        width_px: Of the original, upright.
-        height_px: The same.
-        thumbnail: JPEG of at most 256 pixels on a side.
-        is_plain: Whether it is of one colour all over.
-        is_moving: Whether the original has more frames than the one that is sent.
-        caption: What the file itself says that it shows; mostly empty.
+    Raises:
+        DocumentSkipped: Nobody asked for pictures, or it is too small to show anything.
+        DocumentUnreadable: It is damaged, or has more than 89 megapixels.
     """
+    if raw.album is None:
+        raise DocumentSkipped(NO_PICTURES)
+    if raw.depth:
+        return _member(raw, raw.album)
+    prepared = prepare_picture(raw.data)
+    if prepared.is_small:
+        raise DocumentSkipped(f"a picture of less than {SMALLEST_SIDE_PX} pixels on a side")
+    warnings = ("it moves: its first frame stands for it",) if prepared.is_moving else ()
+    document = Document(
+        source=raw.source,
+        root=raw.root,
+        media_type=raw.media_type,
+        text=prepared.caption,
+        image=raw.album.keep(prepared, raw.source),
+    )
+    return Reading(document=document, warnings=warnings)
 
-    content: bytes
-    media_type: str
-    width_px: int
-    height_px: int
-    thumbnail: bytes
-    is_plain: bool = False
-    is_moving: bool = False
-    caption: str = ""
 
-    @property
-    def digest(self) -> str:
-        """sha256 of the content, in hexadecimal."""
-        return hashlib.sha256(self.content).hexdigest()
-
-    @property
-    def is_small(self) -> bool:
-        """Whether it is too small to show anything."""
-        return min(self.width_px, self.height_px) < SMALLEST_SIDE_PX
+def _member(raw: RawFile, album: Album) -> Reading:
+    """A picture in a letter or an archive: one of many, of which some only decorate."""
+    image = album.add(raw.data, raw.source)
+    if image is None:
+        raise DocumentSkipped("a picture that decorates, is damaged, or stood there before")
+    document = Document(
+        source=raw.source,
+        root=raw.root,
+        media_type=raw.media_type,
+        text=album.pictures[image.digest].caption,
+        image=image,
+    )
+    return Reading(document=document)
 
 
 def prepare_picture(data: bytes) -> PreparedPicture:
@@ -121,11 +130,21 @@ def prepare_picture(data: bytes) -> PreparedPicture:
             raise DocumentUnreadable(f"damaged picture: {_brief(error)}") from error
 
 
+def prepare_image(picture: PIL.Image.Image, size_px: tuple[int, int]) -> PreparedPicture:
+    """The same for a picture that is decoded already.
+
+    Args:
+        picture: As it was drawn.
+        size_px: Of the original.
+    """
+    return replace(_prepared(picture), width_px=size_px[0], height_px=size_px[1])
+
+
 def _prepared(picture: PIL.Image.Image) -> PreparedPicture:
     if picture.width * picture.height > _MOST_MEGAPIXELS * 1_000_000:
         raise _bomb()
     is_moving = picture.format in ("PNG", "WEBP", "GIF") and getattr(picture, "is_animated", False)
-    is_drawing = picture.format in ("PNG", "GIF")
+    is_drawing = picture.format in ("PNG", "GIF", None)
     caption = _caption(picture)
     width_px, height_px = picture.size
     if picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8):

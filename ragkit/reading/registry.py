@@ -14,12 +14,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from ragkit.errors import DocumentSkipped
+from ragkit.reading.content import PICTURE_TYPES, picture_type
 from ragkit.reading.structure import word_set
 
 if TYPE_CHECKING:
     from ragkit.reading.content import Reader
 
-__all__ = ["has_careful_reader", "load_reader", "media_type", "reader_version", "reading_version"]
+__all__ = ["has_careful_reader", "is_picture_name", "load_reader", "media_type"]
+__all__ += ["reader_version", "reading_version"]
+
+# More than any reader's own versions.
+_WITH_PICTURES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class _Entry:
     version: int
     # A module and function that take the same files, know less and cannot be brought down.
     careful: tuple[str, str] | None = None
+    # Whether pictures may stand in it, so that it is read again when those are wanted.
+    shows: bool = False
 
 
 _PLAIN = ("plain", "read_source")
@@ -65,7 +72,7 @@ _READERS = MappingProxyType(
         "text/org": _Entry("markup", "read_org", 2),
         "text/vtt": _Entry("subtitles", "read_subtitles", 1),
         "application/x-subrip": _Entry("subtitles", "read_subtitles", 1),
-        "text/html": _Entry("html", "read_html", 1),
+        "text/html": _Entry("html", "read_html", 1, shows=True),
         "text/csv": _Entry("tables", "read_table", 1),
         "text/tab-separated-values": _Entry("tables", "read_table", 1),
         "application/json": _Entry("json_text", "read_json", 1),
@@ -73,19 +80,20 @@ _READERS = MappingProxyType(
         "application/x-ipynb+json": _Entry("notebook", "read_notebook", 1),
         "application/xml": _Entry("xml", "read_xml", 1),
         "image/svg+xml": _Entry("xml", "read_xml", 1),
-        "application/pdf": _Entry("pdf", "read_pdf", 2, ("pdf", "read_pdf_with_care")),
-        _WORD: _Entry("word", "read_word", 1),
-        _SLIDES: _Entry("slides", "read_slides", 1),
+        "application/pdf": _Entry("pdf", "read_pdf", 2, ("pdf", "read_pdf_with_care"), shows=True),
+        _WORD: _Entry("word", "read_word", 1, shows=True),
+        _SLIDES: _Entry("slides", "read_slides", 1, shows=True),
         _SHEETS: _Entry("sheets", "read_sheets", 1),
         _TEXT: _Entry("odf", "read_open_document", 1),
         _SPREADSHEET: _Entry("odf", "read_open_document", 1),
         _PRESENTATION: _Entry("odf", "read_open_document", 1),
-        "application/epub+zip": _Entry("books", "read_book", 1),
-        "application/zip": _Entry("packed", "read_zip", 1),
-        "message/rfc822": _Entry("mail", "read_mail", 1),
-        "application/vnd.ms-outlook": _Entry("outlook", "read_outlook", 1),
+        "application/epub+zip": _Entry("books", "read_book", 1, shows=True),
+        "application/zip": _Entry("packed", "read_zip", 1, shows=True),
+        "message/rfc822": _Entry("mail", "read_mail", 1, shows=True),
+        "application/vnd.ms-outlook": _Entry("outlook", "read_outlook", 1, shows=True),
         _OLD_SHEETS: _Entry("old_sheets", "read_old_sheets", 1),
         "application/rtf": _Entry("rtf", "read_rtf", 1),
+        **dict.fromkeys(PICTURE_TYPES, _Entry("pictures", "read_picture", 1, shows=True)),
     }
 )
 
@@ -109,6 +117,10 @@ _EXTENSIONS = MappingProxyType(
             "application/x-ipynb+json": "ipynb",
             "application/xml": "xml rss atom xsd xsl xslt wsdl rdf dbk docbook opml kml gpx",
             "image/svg+xml": "svg",
+            "image/png": "png",
+            "image/jpeg": "jpg jpeg jpe jfif",
+            "image/webp": "webp",
+            "image/gif": "gif",
             "application/pdf": "pdf",
             _WORD: "docx docm dotx dotm",
             _SLIDES: "pptx pptm ppsx ppsm potx potm",
@@ -177,7 +189,7 @@ _INTERPRETERS = (
 # Formats whose readers are still to come, by extension: a line of the report, not noise.
 _LATER = word_set(
     "doc dot ppt pps xlsb mobi azw3"
-    " mbox gz tgz tar bz2 xz zst 7z rar png jpg jpeg gif webp bmp tif tiff heic avif"
+    " mbox gz tgz tar bz2 xz zst 7z rar bmp tif tiff heic avif"
     " ico psd mp3 mp4 m4a wav ogg flac webm mkv mov avi parquet sqlite db"
 )
 
@@ -192,10 +204,6 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"7z\xbc\xaf\x27\x1c", "7z"),
     (b"Rar!\x1a\x07", "rar"),
-    (b"\x89PNG\r\n\x1a\n", "PNG image"),
-    (b"\xff\xd8\xff", "JPEG image"),
-    (b"GIF87a", "GIF image"),
-    (b"GIF89a", "GIF image"),
     (b"SQLite format 3\x00", "SQLite database"),
 )
 _PROGRAMS = (b"\x7fELF", b"MZ\x90\x00", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\x00asm")
@@ -271,11 +279,11 @@ def media_type(source: str, data: bytes) -> str:
 
 
 def _by_mark(data: bytes) -> str | None:
-    """The format of a container that lost its extension, or has another's."""
+    """The format of a container or picture that lost its extension, or has another's."""
     if data.startswith(b"{\\rtf"):
         return "application/rtf"
     if not data.startswith(_ZIP_MARKS):
-        return None
+        return picture_type(data)
     if data.startswith(_STATED, _STATED_AT_BYTE):
         stated = data[_STATED_AT_BYTE + len(_STATED) :][:_LONGEST_TYPE]
         return next((kind for kind in _CONTAINERS if stated.startswith(kind.encode())), None)
@@ -307,13 +315,25 @@ def has_careful_reader(kind: str) -> bool:
     return _READERS[kind].careful is not None
 
 
-def reader_version(kind: str) -> int:
-    """The version of a media type's reader, to be stored with each document; 0 if there is none."""
+def reader_version(kind: str, *, pictures: bool = False) -> int:
+    """The version of a media type's reader, to be stored with each document; 0 if there is none.
+
+    Args:
+        kind: The media type.
+        pictures: Whether pictures are read too, which makes more of the files that show some.
+    """
     entry = _READERS.get(kind)
-    return 0 if entry is None else entry.version
+    if entry is None:
+        return 0
+    return entry.version + (_WITH_PICTURES if pictures and entry.shows else 0)
 
 
-def reading_version() -> int:
+def reading_version(*, pictures: bool = False) -> int:
     """Changes when any reader does or a format joins: a file skipped before is then tried again."""
-    known = (sorted((kind, entry.version) for kind, entry in _READERS.items()), sorted(_EXTENSIONS))
-    return zlib.crc32(repr(known).encode())
+    versions = sorted((kind, reader_version(kind, pictures=pictures)) for kind in _READERS)
+    return zlib.crc32(repr((versions, sorted(_EXTENSIONS))).encode())
+
+
+def is_picture_name(source: str) -> bool:
+    """Whether a file is called like a picture."""
+    return _EXTENSIONS.get(source.rpartition(".")[2].lower()) in PICTURE_TYPES

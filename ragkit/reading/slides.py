@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ragkit.errors import DocumentUnreadable
+from ragkit.reading.album import Album
 from ragkit.reading.composing import Composer, has_header, one_line
 from ragkit.reading.content import RawFile, Reading
 from ragkit.reading.open_xml import Package, Relation, drawn_text
+from ragkit.reading.package_pictures import PackagePictures
 from ragkit.reading.slide_charts import chart_rows
 from ragkit.reading.xml_tree import Element, child, children, text_at
 
@@ -27,7 +29,7 @@ def read_slides(raw: RawFile) -> Reading:
     """
     package = Package(raw, main=_MAIN)
     title, metadata = package.properties()
-    slides = _Slides(package)
+    slides = _Slides(package, raw.album)
     for number, part in enumerate(_parts(package), start=1):
         slides.write(number, part)
     return slides.composer.reading(raw, title=title or slides.title, metadata=metadata)
@@ -44,10 +46,11 @@ def _parts(package: Package) -> list[str]:
 class _Slides:
     """Writes one slide after the other."""
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, album: Album | None) -> None:
         self.composer = Composer()
         self.title: str | None = None
         self._package = package
+        self._pictures = PackagePictures(package, album)
         self._relations: dict[str, Relation] = {}
 
     def write(self, number: int, part: str) -> None:
@@ -56,6 +59,7 @@ class _Slides:
         try:
             tree = self._package.tree(part)
             self._relations = self._package.relations(part)
+            self._pictures.of_part(part)
         except DocumentUnreadable as error:
             self.composer.warnings.append(f"slide {number} could not be read: {error}")
             return
@@ -78,7 +82,10 @@ class _Slides:
         if shape.tag == "p:graphicFrame":
             self._frame(shape)
         elif shape.tag == "p:pic":
+            before = self.composer.length
             self.composer.paragraph(_description(shape))
+            for _, image in self._pictures.shown_in(shape):
+                self.composer.figure(image, _description(shape), since=before)
         else:
             self._paragraphs(shape, listed=_placeholder(shape) in ("body", "obj", "subTitle", ""))
 

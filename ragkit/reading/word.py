@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ragkit.reading.album import Album
 from ragkit.reading.composing import Composer, has_header, one_line
 from ragkit.reading.content import RawFile, Reading
 from ragkit.reading.open_xml import Package
+from ragkit.reading.package_pictures import PackagePictures
 from ragkit.reading.structure import word_set
 from ragkit.reading.word_styles import Numbering, Styles
 from ragkit.reading.word_text import Aside, Words, paragraph_words
@@ -34,21 +36,22 @@ def read_word(raw: RawFile) -> Reading:
     """
     package = Package(raw, main=_MAIN)
     title, metadata = package.properties()
-    body = _Body(package)
-    body.write(package.tree(package.main))
+    body = _Body(package, raw.album)
+    body.write(package.main, package.tree(package.main))
     if not body.composer.blocks:
         for relation in package.relations(package.main).values():
             if relation.kind in ("header", "footer") and relation.part in package.archive:
-                body.write(package.tree(relation.part))
+                body.write(relation.part, package.tree(relation.part))
     return body.composer.reading(raw, title=title or body.title, metadata=metadata)
 
 
 class _Body:
     """Writes the blocks of a document, in order."""
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, album: Album | None) -> None:
         self.composer = Composer()
         self.title: str | None = None
+        self._pictures = PackagePictures(package, album)
         self._styles = Styles(package.related(package.main, "styles"))
         self._numbering = Numbering(package.related(package.main, "numbering"))
         self._notes = {
@@ -56,8 +59,9 @@ class _Body:
             for kind in ("footnote", "endnote", "comment")
         }
 
-    def write(self, root: Element) -> None:
+    def write(self, part: str, root: Element) -> None:
         """Write what stands in a part's root, or in its body."""
+        self._pictures.of_part(part)
         body = child(root, "w:body")
         self._blocks(root if body is None else body)
 
@@ -72,8 +76,13 @@ class _Body:
         properties = child(item, "w:pPr")
         words = paragraph_words(item)
         text = words.text.strip()
+        before = self.composer.length
         if text:
             self._write(text, properties)
+        if text and self._styles.is_named(properties, "caption"):
+            self.composer.caption(self.composer.blocks[-1].start)
+        for described, image in self._pictures.shown_in(item):
+            self.composer.figure(image, described, since=before)
         self._asides(words)
 
     def _write(self, text: str, properties: Element | None) -> None:

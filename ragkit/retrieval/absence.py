@@ -115,7 +115,7 @@ def why_not(
         looked_at=looked_at,
         own=own,
     )
-    if not any(one.passage.text.strip() for one in own):
+    if not any(one.passage.text.strip() or one.passage.image is not None for one in own):
         return found.told("empty", _emptiness(root, name, store))
     among = store.matching(where) if where else None
     if where and among is not None and not np.isin(found.ids, among).any():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
+from ragkit.embedding.images import EmbedInput, ImageInput
 from ragkit.errors import InvalidArgument
 
 __all__ = [
@@ -15,9 +16,25 @@ __all__ = [
     "check_queries",
     "check_rerank",
     "check_where",
+    "mode_of",
+    "words_of",
 ]
 
 Mode = Literal["hybrid", "semantic", "lexical"]
+
+
+def words_of(query: EmbedInput) -> str:
+    """What of a query can be looked up in words; nothing of a picture alone."""
+    return query if isinstance(query, str) else query.text.strip()
+
+
+def mode_of(query: EmbedInput, mode: Mode) -> Mode:
+    """How a query is searched: a picture without words by its vector alone."""
+    if words_of(query):
+        return mode
+    if mode == "lexical":
+        raise InvalidArgument("a picture has no words to look up: leave mode out, or add a query")
+    return "semantic"
 
 
 def check_queries(queries: Sequence[object]) -> None:
@@ -25,6 +42,8 @@ def check_queries(queries: Sequence[object]) -> None:
     if isinstance(queries, str):
         raise InvalidArgument("queries is one string: give a list of them, or use search")
     for query in queries:
+        if isinstance(query, ImageInput):
+            continue
         if not isinstance(query, str):
             raise InvalidArgument(f"a query of type {type(query).__name__}: give a string")
         if not query.strip():
@@ -61,10 +80,14 @@ def check_where(where: object) -> None:
             )
 
 
-def check_rerank(model: object, *, is_possible: bool) -> None:
-    """Refuse what names no model, or a retriever that cannot ask one."""
+def check_rerank(model: object, queries: Sequence[EmbedInput], *, is_possible: bool) -> None:
+    """Refuse what names no model, a retriever that cannot ask one, and a query without words."""
     if model is None:
         return
+    if not all(map(words_of, queries)):
+        raise InvalidArgument(
+            f"rerank={model!r}: a picture without words is not reranked: add a query"
+        )
     if not isinstance(model, str) or not model.strip():
         raise InvalidArgument(f"rerank={model!r}: name a model, such as cohere/rerank-v3.5")
     if not is_possible:

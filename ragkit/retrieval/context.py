@@ -111,7 +111,8 @@ def _each_text_once(found: Sequence[StoredPassage]) -> Iterator[StoredPassage]:
     """The passages that have something to quote, without copies of one already seen."""
     seen: set[bytes] = set()
     for stored in found:
-        if stored.passage.text.strip() and stored.text_key not in seen:
+        shows = stored.passage.text.strip() or stored.passage.image is not None
+        if shows and stored.text_key not in seen:
             seen.add(stored.text_key)
             yield stored
 
@@ -208,6 +209,8 @@ def _runs(chosen: Sequence[StoredPassage]) -> Iterator[list[StoredPassage]]:
 
 
 def _touch(left: StoredPassage, right: StoredPassage) -> bool:
+    if left.passage.image is not None or right.passage.image is not None:
+        return False
     gap = right.passage.start - left.passage.end
     return gap <= 0 or (right.ordinal == left.ordinal + 1 and gap <= LARGEST_GAP_CHARACTERS)
 
@@ -239,9 +242,11 @@ class _Edge:
 def _widen(packing: _Packing, hits: Sequence[StoredPassage]) -> None:
     """Give what is left to the neighbours, the best hit first, one ring around all at a time.
 
-    A neighbour under other headings is about something else, and ends the growth on its side.
+    A neighbour under other headings is about something else, and ends the growth on its side, as a
+    picture does. Pictures have no neighbours: they come after all of a document's text.
     """
-    edges = [_Edge(hit, hit.ordinal + step, step) for hit in hits for step in (1, -1)]
+    texts = [hit for hit in hits if hit.passage.image is None]
+    edges = [_Edge(hit, hit.ordinal + step, step) for hit in texts for step in (1, -1)]
     while edges and packing.left > 0:
         edges = [edge for edge in edges if _grow(packing, edge)]
 
@@ -250,6 +255,8 @@ def _grow(packing: _Packing, edge: _Edge) -> bool:
     """Take the passage at the edge; whether the edge may be tried again further out."""
     found = packing.store.siblings(edge.hit.document_id, edge.ordinal, edge.ordinal)
     if not found or found[0].passage.headings != edge.hit.passage.headings:
+        return False
+    if found[0].passage.image is not None:
         return False
     if not packing.add(found[0]):
         return False

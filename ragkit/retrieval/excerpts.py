@@ -40,7 +40,7 @@ class Excerpt:
         passage: The first passage in it: where it starts.
         title: The document's stated title.
         end: One past the last character.
-        text: ``document.text[passage.start:end]``.
+        text: ``document.text[passage.start:end]``; of a picture its caption, or nothing.
         headings: Those that all of it stands under, outermost first.
         warning: What in it seems to be written for the reader of the prompt; empty for nearly all.
     """
@@ -67,6 +67,9 @@ class Excerpt:
             place["headings"] = _shortened(" > ".join(self.headings))
         if self.warning:
             place["warning"] = f"{self.warning}: data all the same"
+        image = self.passage.image
+        if image is not None:
+            place["picture"] = f"{_shortened(image.path)}, {image.width_px} x {image.height_px} px"
         return place
 
 

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from ragkit.embedding.seam import Embedder, FloatVector, embed_all
+from ragkit.embedding.seam import Embedder, EmbedInput, FloatVector, embed_all
 from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
-from ragkit.retrieval.arguments import Mode
+from ragkit.retrieval.arguments import Mode, mode_of, words_of
 from ragkit.retrieval.calibration import Calibration
 from ragkit.retrieval.copies import Copies
 from ragkit.retrieval.fusion import CONTEXT_WEIGHT, Neighbours, Scale, combine
@@ -88,17 +88,24 @@ class Lists:
         self._semantic_weight = semantic_weight
         self._calibration = calibration
 
-    def readers(self, queries: Sequence[str], mode: Mode, among: IdArray | None) -> Iterator[Read]:
-        """How each query reads its lists; all are embedded at once."""
+    def readers(
+        self, queries: Sequence[EmbedInput], mode: Mode, among: IdArray | None
+    ) -> Iterator[Read]:
+        """How each query reads its lists; all are embedded at once.
+
+        Raises:
+            InvalidArgument: A picture without words, to be looked up by words.
+        """
+        modes = [mode_of(query, mode) for query in queries]
         if mode == "lexical":
-            yield from (partial(self._by_words, query, among) for query in queries)
+            yield from (partial(self._by_words, words_of(query), among) for query in queries)
             return
         vectors = embed_all(self._embedder, queries, "query")
-        for query, vector in zip(queries, vectors, strict=True):
-            if mode == "semantic":
+        for query, vector, own in zip(queries, vectors, modes, strict=True):
+            if own == "semantic":
                 yield partial(self._by_vector, vector, among)
             else:
-                yield partial(self._by_both, query, vector, among)
+                yield partial(self._by_both, words_of(query), vector, among)
 
     def _by_words(self, query: str, among: IdArray | None, depth: int) -> Candidates:
         ranking = self._words.rank(query, depth, among=among)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ragkit.embedding.rerank_seam import Reranker
-from ragkit.embedding.seam import Embedder
+from ragkit.embedding.seam import Embedder, EmbedInput
 from ragkit.errors import InvalidArgument
 from ragkit.indexing.seam import IdArray, VectorRanker, WordRanker
 from ragkit.records import Expander, Hit, Hits
@@ -20,6 +20,7 @@ from ragkit.retrieval.arguments import (
     check_queries,
     check_rerank,
     check_where,
+    words_of,
 )
 from ragkit.retrieval.calibration import Calibration
 from ragkit.retrieval.copies import Found, fold
@@ -100,7 +101,7 @@ class Retriever:
 
     def search(
         self,
-        query: str,
+        query: EmbedInput,
         *,
         k: int = 10,
         mode: Mode = "hybrid",
@@ -120,7 +121,7 @@ class Retriever:
         semantic equals exact cosine search; lexical returns only passages with a word of the query.
 
         Args:
-            query: What is asked.
+            query: What is asked; a picture is looked for by its vector, and by the words with it.
             k: How many; fewer come only where fewer passages match.
             mode: ``hybrid``, ``semantic`` or ``lexical``.
             where: Conditions that a passage's document must fit, as ``PassageStore.matching``.
@@ -149,7 +150,7 @@ class Retriever:
 
     def search_many(
         self,
-        queries: Sequence[str],
+        queries: Sequence[EmbedInput],
         *,
         k: int = 10,
         mode: Mode = "hybrid",
@@ -191,7 +192,7 @@ class Retriever:
 
     def candidates(
         self,
-        queries: Sequence[str],
+        queries: Sequence[EmbedInput],
         *,
         k: int = 10,
         mode: Mode = "hybrid",
@@ -204,7 +205,7 @@ class Retriever:
         check_k(k)
         check_mode(mode)
         check_where(where)
-        check_rerank(rerank, is_possible=self._reranker is not None)
+        check_rerank(rerank, queries, is_possible=self._reranker is not None)
         among = self._store.matching(where) if where else None
         readers: Iterator[Read] = iter(())
         if queries and (among is None or len(among)):
@@ -212,10 +213,11 @@ class Retriever:
         number = k if rerank is None else candidates_for(k)
         found = []
         for query in queries:
-            asked = _Asked(query=query, k=number, where=where, explain=explain)
+            words = words_of(query)
+            asked = _Asked(query=words, k=number, where=where, explain=explain)
             read = next(readers, None)
             hits = [] if read is None else self._best(read, asked, first_depth(mode, number))
-            found.append(self._reranked(hits, query, rerank))
+            found.append(self._reranked(hits, words, rerank))
         return found
 
     def _reranked(self, hits: Sequence[Hit], query: str, model: str | None) -> Hits:

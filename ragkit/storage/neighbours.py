@@ -1,4 +1,7 @@
-"""Which passages stand before and after others, under the same headings of the same document."""
+"""Which passages stand before and after others, under the same headings of the same document.
+
+Pictures come after all of a document's text: they have one another for neighbours, and no text.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,11 @@ _VARIABLES = 500
 
 
 def read_neighbours(
-    connection: sqlite3.Connection, ids: IdArray, alive: Callable[[str], str]
+    connection: sqlite3.Connection,
+    ids: IdArray,
+    alive: Callable[[str], str],
+    *,
+    pictures: bool,
 ) -> tuple[IdArray, IdArray]:
     """Neighbours of a few passages, as ``PassageStore.neighbours``; 200 of them take 2 ms.
 
@@ -24,7 +31,9 @@ def read_neighbours(
         connection: Inside a read transaction.
         ids: Any ids.
         alive: The condition that a row of a table (by its name in the statement) is alive.
+        pictures: Whether the schema has any.
     """
+    alike = "AND (beside.image IS NULL) = (here.image IS NULL)" if pictures else ""
     found: dict[tuple[int, int], int] = {}
     listed = ids.tolist()
     for start in range(0, len(listed), _VARIABLES):
@@ -33,7 +42,7 @@ def read_neighbours(
             FROM passages AS here JOIN passages AS beside
             ON beside.document_id = here.document_id
             AND beside.ordinal IN (here.ordinal - 1, here.ordinal + 1)
-            AND beside.headings = here.headings
+            AND beside.headings = here.headings {alike}
             WHERE here.id IN ({",".join("?" * len(some))})
             AND {alive("here")} AND {alive("beside")}"""  # noqa: S608
         found.update(((row[0], row[1]), row[2]) for row in connection.execute(query, some))
@@ -54,9 +63,12 @@ class NeighbourMap:
         self._after = after
 
     @classmethod
-    def read(cls, connection: sqlite3.Connection, alive: Callable[[str], str]) -> NeighbourMap:
+    def read(
+        cls, connection: sqlite3.Connection, alive: Callable[[str], str], *, pictures: bool
+    ) -> NeighbourMap:
         """Read them inside a read transaction."""
-        query = f"""SELECT id, document_id, headings FROM passages WHERE {alive("passages")}
+        kind = "image IS NULL" if pictures else "1"
+        query = f"""SELECT id, document_id, headings, {kind} FROM passages WHERE {alive("passages")}
             ORDER BY document_id, ordinal"""  # noqa: S608
         rows = connection.execute(query).fetchall()
         ids = np.array([row[0] for row in rows], np.int64)

@@ -8,6 +8,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -45,7 +46,7 @@ from ragkit.storage.staging import STAGED_SETTING, Staged
 from ragkit.storage.sums import SUMS_SCHEMA, holds
 from ragkit.storage.thumbnails import Thumbnails
 
-__all__ = ["Snapshot"]
+__all__ = ["PictureState", "Snapshot"]
 
 _T = TypeVar("_T")
 
@@ -54,6 +55,27 @@ _JOINED = """passages JOIN documents ON documents.id = passages.document_id
 _VARIABLES = 500
 _MATRICES = 3
 _PICTURES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureState:
+    """What it takes to make the thumbnail of a picture again.
+
+    Attributes:
+        digest: Of the picture as it was sent.
+        path: ``Image.path``.
+        root: Of the document that shows it.
+        source: The same.
+        raw_name: The name's bytes below the root.
+        file_digest: sha256 of the file.
+    """
+
+    digest: str
+    path: str
+    root: str
+    source: str
+    raw_name: bytes
+    file_digest: bytes
 
 
 class Snapshot:
@@ -156,11 +178,11 @@ class Snapshot:
 
     def neighbours(self, ids: IdArray) -> tuple[IdArray, IdArray]:
         """The living passages before and after each of some; -1 for none."""
-        return read_neighbours(self._connection, ids, self._alive)
+        return read_neighbours(self._connection, ids, self._alive, pictures=self._is_of(_PICTURES))
 
     def neighbour_map(self) -> NeighbourMap:
         """What ``neighbours`` says of all living passages, to be asked often."""
-        return NeighbourMap.read(self._connection, self._alive)
+        return NeighbourMap.read(self._connection, self._alive, pictures=self._is_of(_PICTURES))
 
     def span(self, document_id: int, start: int, end: int) -> str:
         """``document.text[start:end]``."""
@@ -174,17 +196,27 @@ class Snapshot:
             )
         return unpack_text(text)[start:end]
 
-    def pictures(self) -> dict[str, tuple[str, str]]:
-        """(root, source) of a document that shows it, by the digest of each living picture."""
+    def pictures(self) -> list[PictureState]:
+        """Every living passage that is a picture."""
         if not self._is_of(_PICTURES):
-            return {}
-        query = f"""SELECT passages.image, roots.name, documents.source FROM {_JOINED}
-            WHERE passages.image IS NOT NULL AND {self._alive("passages")}
+            return []
+        query = f"""SELECT passages.image, roots.name, documents.source, raw_name, digest
+            FROM {_JOINED} WHERE passages.image IS NOT NULL AND {self._alive("passages")}
             ORDER BY passages.row"""  # noqa: S608
-        return {
-            image_from_value(value, source, None).digest: (root, source)
-            for value, root, source in self._connection.execute(query)
-        }
+        found = []
+        for value, root, source, raw_name, file_digest in self._connection.execute(query):
+            image = image_from_value(value, source, None)
+            found.append(
+                PictureState(
+                    digest=image.digest,
+                    path=image.path,
+                    root=root,
+                    source=source,
+                    raw_name=raw_name,
+                    file_digest=file_digest,
+                )
+            )
+        return found
 
     def ids_and_slots(self) -> tuple[IdArray, IdArray]:
         """Sorted ids of the living passages that have a vector, and its row in the matrix."""
@@ -325,8 +357,15 @@ class Snapshot:
             id=document_id,
             facts=facts,
             document=document_from_row(columns),
-            whole=columns[-2] is not None,
+            whole=columns[-2] is not None and not self._shows_pictures(document_id),
         )
+
+    def _shows_pictures(self, document_id: int) -> bool:
+        """Whether some of its passages are pictures, which are not kept themselves."""
+        if not self._is_of(_PICTURES):
+            return False
+        query = "SELECT 1 FROM passages WHERE document_id = ? AND image IS NOT NULL LIMIT 1"
+        return self._connection.execute(query, (document_id,)).fetchone() is not None
 
     def document(self, root: str, source: str) -> Document | None:
         """A living document; None when there is none of that name."""

@@ -10,12 +10,23 @@ from ragkit.models.catalogue import LOCAL_MODELS, TokenizerName
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.models.tokens import BytePairCounter, TokenCounter, count_tokens
 from ragkit.models.wordpiece import WordPieceCounter
-from ragkit.records import Passage
+from ragkit.records import Image, Passage
 
-__all__ = ["PrefixedCounts", "TokenEstimate", "token_estimate"]
+__all__ = ["PrefixedCounts", "TokenEstimate", "picture_tokens", "token_estimate"]
 
 # The passages of a section share their prefix, and a folder has few open sections at a time.
 _REMEMBERED_PREFIXES = 1024
+
+
+# Models bill 250 to 1,900 tokens for a megapixel; 560 pixels for each is what the dearest take.
+_PIXELS_PER_TOKEN = 700
+_LONGEST_SIDE_PX = 1024
+
+
+def picture_tokens(image: Image) -> int:
+    """About so many tokens are billed for a picture, as large as it is sent."""
+    factor = min(1.0, _LONGEST_SIDE_PX / max(image.width_px, image.height_px, 1))
+    return max(1, round(image.width_px * image.height_px * factor**2 / _PIXELS_PER_TOKEN))
 
 
 class PrefixedCounts:
@@ -33,7 +44,9 @@ class PrefixedCounts:
         self._prefix_tokens = lru_cache(_REMEMBERED_PREFIXES)(count_tokens)
 
     def count(self, text: str, passage: Passage) -> int:
-        """Tokens of an embedded text that was made from this passage."""
+        """Tokens of an embedded text that was made from this passage; of a picture about those."""
+        if passage.image is not None:
+            return picture_tokens(passage.image) + passage.tokens
         if not text.endswith(passage.text) or not passage.tokens:
             return count_tokens(self._document_prompt + text)
         prefix = text[: len(text) - len(passage.text)]
@@ -45,12 +58,14 @@ class TokenEstimate:
     """How a model's tokens are told before it was asked.
 
     Attributes:
+        of: The model and its prompts.
         counter: Counts texts.
         factor: What a counted token is billed as.
         document_prompt: Sent before each text, and billed with it.
         said: For people: how sure it is.
     """
 
+    of: Fingerprint
     counter: TokenCounter
     factor: Decimal = Decimal(1)
     document_prompt: str = ""
@@ -77,12 +92,13 @@ def token_estimate(
     """
     prompt = of.document_prompt
     if of.model in LOCAL_MODELS:
-        return TokenEstimate(counter=WordPieceCounter(), document_prompt=prompt)
+        return TokenEstimate(of=of, counter=WordPieceCounter(), document_prompt=prompt)
     if tokenizer == "cl100k":
         said = "tokens counted with the model's own vocabulary"
-        return TokenEstimate(counter=BytePairCounter(), document_prompt=prompt, said=said)
+        return TokenEstimate(of=of, counter=BytePairCounter(), document_prompt=prompt, said=said)
     if billed_per_counted is not None:
         return TokenEstimate(
+            of=of,
             counter=BytePairCounter(),
             factor=billed_per_counted,
             document_prompt=prompt,
@@ -90,8 +106,9 @@ def token_estimate(
         )
     if tokenizer == "minilm":
         said = "tokens counted with the model's own vocabulary, its markers left out"
-        return TokenEstimate(counter=WordPieceCounter(), document_prompt=prompt, said=said)
+        return TokenEstimate(of=of, counter=WordPieceCounter(), document_prompt=prompt, said=said)
     return TokenEstimate(
+        of=of,
         counter=BytePairCounter(),
         document_prompt=prompt,
         said="tokens estimated with another model's vocabulary: the first run will tell",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +15,12 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from ragkit.errors import PathNotFound, RootVanished
-from ragkit.reading.registry import reader_version, reading_version
+from ragkit.reading.registry import is_picture_name, reader_version, reading_version
 from ragkit.reading.walk import FoundFile, SkippedFile
-from ragkit.storage.rows import DocumentState, Problem
+from ragkit.storage.rows import DocumentState, Link, Problem
 from ragkit.sync.roots import Scope
 
-__all__ = ["Difference", "Move", "Rules", "ToRead", "compare"]
+__all__ = ["Difference", "Move", "Rules", "ToRead", "compare", "linked"]
 
 Walk = Callable[[Scope], Iterator[FoundFile | SkippedFile]]
 
@@ -58,6 +59,8 @@ class Difference:
         touched: Documents whose file has a new time and the old content.
         unchanged: How many documents stay as they are.
         problems: Of files that are skipped, and those remembered of files that did not change.
+        pictures: Whether pictures are documents too.
+        known: By root the files that may be read: those found, and those of documents elsewhere.
     """
 
     reads: list[ToRead] = field(default_factory=list)
@@ -66,11 +69,27 @@ class Difference:
     touched: list[tuple[DocumentState, FoundFile]] = field(default_factory=list)
     unchanged: int = 0
     problems: list[Problem] = field(default_factory=list)
+    pictures: bool = False
+    known: dict[str, set[str]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """Whether the documents are as the files are."""
         return not (self.reads or self.moves or self.removed or self.touched)
+
+    def may_show(self, *, is_known: bool) -> bool:
+        """Whether it matters to what there is to read that a model takes pictures.
+
+        Args:
+            is_known: Whether the catalogue knows the model, and as one that takes none: then it
+                matters only where there are picture files.
+        """
+        names = (change.file.source for change in self.reads)
+        if any(map(is_picture_name, names)):
+            return True
+        if any(is_picture_name(problem.source) for problem in self.problems):
+            return True
+        return bool(self.reads) and not is_known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +113,7 @@ def compare(
     problems: Iterable[Problem],
     chunker_version: int,
     rules: Rules,
+    pictures: bool = False,
 ) -> Difference:
     """Walk the folders and say what changed.
 
@@ -104,12 +124,13 @@ def compare(
         problems: What is remembered of files from earlier syncs.
         chunker_version: Documents cut by another one are read again.
         rules: What counts as a change.
+        pictures: Whether the model takes pictures, so that they are documents too.
 
     Raises:
         RootVanished: A root that has documents is gone or empty, and that was not allowed.
         PathNotFound: A part of a root that does not exist and never did.
     """
-    comparison = _Comparison(states, problems, chunker_version, rules)
+    comparison = _Comparison(states, problems, chunker_version, rules, pictures=pictures)
     for scope in scopes:
         comparison.add(scope, walk)
     return comparison.finish()
@@ -122,10 +143,13 @@ class _Comparison:
         problems: Iterable[Problem],
         chunker_version: int,
         rules: Rules,
+        *,
+        pictures: bool,
     ) -> None:
         self._chunker_version = chunker_version
         self._rules = rules
-        self._reading_version = reading_version()
+        self._pictures = pictures
+        self._reading_version = reading_version(pictures=pictures)
         self._states: defaultdict[str, dict[str, DocumentState]] = defaultdict(dict)
         for state in states:
             self._states[state.root][state.source] = state
@@ -134,12 +158,12 @@ class _Comparison:
             self._problems[problem.root, problem.source].append(problem)
         self._added: list[tuple[str, FoundFile]] = []
         self._gone: list[DocumentState] = []
-        self._difference = Difference()
+        self._difference = Difference(pictures=pictures)
 
     def add(self, scope: Scope, walk: Walk) -> None:
         states = self._states[scope.name]
         expected = {source for source in states if scope.covers(source)}
-        found: set[str] = set()
+        found: dict[str, FoundFile] = {}
         skipped: list[SkippedFile] = []
         exists = os.path.exists(scope.path)  # noqa: PTH110 - it answers where a Path raises
         for item in walk(scope) if exists else ():
@@ -147,11 +171,13 @@ class _Comparison:
                 skipped.append(item)
                 self._skip(scope.name, item)
             else:
-                found.add(item.source)
-                self._look(scope.name, item, states.get(item.source))
+                found[item.source] = item
+        for source, item in found.items():
+            self._look(scope, item, states.get(source), found)
         if not found and all(item.leaves_open for item in skipped):
             self._guard(scope, len(expected), exists=exists)
-        gone = expected - found
+        self._difference.known.setdefault(scope.name, states.keys() - expected).update(found)
+        gone = expected - found.keys()
         kept = {source for source in gone if _is_open(source, skipped)}
         self._difference.unchanged += len(kept)
         self._gone.extend(states[source] for source in sorted(gone - kept))
@@ -178,7 +204,14 @@ class _Comparison:
             Problem(root=root, source=item.source, kind="skipped", reason=item.reason)
         )
 
-    def _look(self, root: str, file: FoundFile, state: DocumentState | None) -> None:
+    def _look(
+        self,
+        scope: Scope,
+        file: FoundFile,
+        state: DocumentState | None,
+        found: Mapping[str, FoundFile],
+    ) -> None:
+        root = scope.name
         remembered = self._problems.get((root, file.source), [])
         if state is None:
             current = [item for item in remembered if self._still_holds(item, file)]
@@ -188,7 +221,8 @@ class _Comparison:
                 self._added.append((root, file))
             return
         changed, touched = self._changed(file, state)
-        if changed:
+        again = any(item.kind == "failed" and item.size is None for item in remembered)
+        if changed or again or self._shows_others(scope, state, found):
             self._difference.reads.append(ToRead(kind="updated", root=root, file=file, state=state))
             return
         self._difference.unchanged += 1
@@ -214,10 +248,26 @@ class _Comparison:
             return False, not same_stat
         return True, False
 
+    def _shows_others(
+        self, scope: Scope, state: DocumentState, found: Mapping[str, FoundFile]
+    ) -> bool:
+        """Whether a picture file that a page shows has come, gone or changed."""
+        for source, size, mtime_ns in linked(state.source, state.links):
+            if not self._pictures or not scope.covers(source):
+                continue
+            file = found.get(source)
+            if (
+                (size, mtime_ns) != (-1, 0)
+                if file is None
+                else ((file.size, file.mtime_ns) != (size, mtime_ns))
+            ):
+                return True
+        return False
+
     def _is_current(self, state: DocumentState) -> bool:
         return (
             state.chunker_version == self._chunker_version
-            and state.reader_version == reader_version(state.media_type)
+            and state.reader_version == reader_version(state.media_type, pictures=self._pictures)
         )
 
     def finish(self) -> Difference:
@@ -228,6 +278,9 @@ class _Comparison:
             state = moved.get((root, file.source))
             if state is None:
                 difference.reads.append(ToRead(kind="added", root=root, file=file))
+            elif state.links:
+                # From another place it may show other pictures.
+                difference.reads.append(ToRead(kind="updated", root=root, file=file, state=state))
             else:
                 difference.moves.append(Move(state=state, root=root, file=file))
         difference.removed = [state for state in self._gone if state.id not in gone]
@@ -252,6 +305,18 @@ class _Comparison:
                     candidates.remove(state)  # type: ignore[union-attr]
                     break
         return moved
+
+
+def linked(source: str, links: Iterable[Link]) -> Iterator[Link]:
+    """The picture files that a page shows, by their sources.
+
+    Args:
+        source: Of the page.
+        links: As the page names them, from its folder.
+    """
+    folder = posixpath.dirname(source)
+    for path, size, mtime_ns in links:
+        yield posixpath.normpath(posixpath.join(folder, path)), size, mtime_ns
 
 
 def _is_open(source: str, skipped: Iterable[SkippedFile]) -> bool:

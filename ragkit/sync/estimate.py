@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from ragkit.models.fingerprint import Fingerprint
 from ragkit.reading.pool import WorkerFailure
 from ragkit.reports import Change, SyncPlan
 from ragkit.storage.snapshot import Snapshot
-from ragkit.sync.arrivals import requests
-from ragkit.sync.counting import TokenEstimate, token_estimate
+from ragkit.sync.arrivals import requests, shown
+from ragkit.sync.counting import TokenEstimate, picture_tokens, token_estimate
 from ragkit.sync.difference import Difference, ToRead
 from ragkit.sync.outgoing import Outgoing
-from ragkit.sync.pricing import Pricing
+from ragkit.sync.pricing import Pricing, of_pictures, sum_usd
 from ragkit.sync.synchronise import Options, Synchroniser
-from ragkit.sync.worker import CutReply, cut_passages
+from ragkit.sync.worker import CutReply
 
 __all__ = ["estimate"]
 
 
 @dataclass(slots=True, kw_only=True)
 class _Count:
-    key: Callable[[str], bytes]
+    of: Fingerprint
     tell: TokenEstimate
     outgoing: Outgoing
     passages: int = 0
     tokens_by_key: dict[bytes, int] = field(default_factory=dict)
+    # Those of the keys that are pictures'; their tokens are a guess by size.
+    pictures: set[bytes] = field(default_factory=set)
     changes: list[Change] = field(default_factory=list)
     problems: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -48,18 +51,20 @@ def estimate(
     with synchroniser.store.snapshot() as snapshot:
         _, difference = synchroniser.compare(snapshot, paths, options)
         mark = synchroniser.embedder.fingerprint
-        tokenizer = synchroniser.settings.profile.tokenizer
-        tell = token_estimate(mark, tokenizer, snapshot.rate(mark.model).billed_per_counted)
-    count = _Count(key=mark.key, tell=tell, outgoing=Outgoing(synchroniser.screen))
+        tokenizer, rate = synchroniser.settings.profile.tokenizer, snapshot.rate(mark.model)
+        tell = token_estimate(mark, tokenizer, rate.billed_per_counted)
+    count = _Count(of=mark, tell=tell, outgoing=Outgoing(synchroniser.screen))
     if difference.reads:
         with synchroniser.pool() as pool:
-            replies = pool.run(requests(difference.reads, synchroniser.max_file_bytes))
+            replies = pool.run(requests(difference, synchroniser.max_file_bytes))
             for change, (_, reply) in zip(difference.reads, replies, strict=True):
-                _add(count, change, reply)
+                _add(count, change, reply, difference.known[change.root])
     with synchroniser.store.snapshot() as snapshot:
         unknown = snapshot.unknown_keys(count.tokens_by_key)
         pricing = price(snapshot) if unknown else Pricing(usd_per_token=Decimal(0))
-    tokens = tell.billed(sum(count.tokens_by_key[key] for key in unknown))
+    texts = tell.billed(sum(count.tokens_by_key[key] for key in unknown - count.pictures))
+    guesses = [count.tokens_by_key[key] for key in unknown & count.pictures]
+    pictures = of_pictures(guesses, rate, pricing)
     kinds = [change.kind for change in count.changes]
     problems = [(item.kind, item.source, item.reason) for item in difference.problems]
     problems += count.problems
@@ -71,9 +76,9 @@ def estimate(
         unchanged=difference.unchanged,
         passages=count.passages,
         to_embed=len(unknown),
-        tokens=tokens,
-        cost_usd=pricing.of(tokens),
-        basis="; ".join(filter(None, (tell.said, pricing.said))) if unknown else "",
+        tokens=texts + pictures.tokens,
+        cost_usd=sum_usd(pricing.of(texts), pictures.cost_usd),
+        basis=_basis(tell.said if texts else "", pictures.said, pricing.said) if unknown else "",
         changes=_sorted([*count.changes, *_without_reading(difference)]),
         failed=_lines(problems, "failed"),
         skipped=_lines(problems, "skipped"),
@@ -81,25 +86,38 @@ def estimate(
     )
 
 
-def _add(count: _Count, change: ToRead, reply: CutReply | WorkerFailure) -> None:
+def _add(
+    count: _Count, change: ToRead, reply: CutReply | WorkerFailure, known: Collection[str]
+) -> None:
     source = change.file.source
     if isinstance(reply, WorkerFailure):
         count.problems.append(("failed", source, reply.reason))
         return
     read = reply.read
     count.problems += [("warning", source, warning) for warning in read.warnings]
-    if read.document is None or not reply.cuts:
+    passages = shown(change, reply, known)
+    if read.document is None or not passages:
         kind = "failed" if read.failed is not None else "skipped"
         count.problems.append((kind, source, read.failed or read.skipped or "no text"))
         if change.state is not None and read.digest is not None:
             count.changes.append(Change(kind="removed", root=change.root, source=source))
         return
     count.changes.append(Change(kind=change.kind, root=change.root, source=source))
-    outgoing = count.outgoing.of(read.document, cut_passages(read.document, reply.cuts))
+    outgoing = count.outgoing.of(read.document, passages)
     count.problems += [("warning", source, remark) for remark in outgoing.remarks]
     count.passages += len(outgoing.texts)
     for sent in outgoing.texts:
-        count.tokens_by_key.setdefault(count.key(sent.text), count.tell.count(sent.text))
+        key = sent.key(count.of)
+        if key in count.tokens_by_key:
+            continue
+        count.tokens_by_key[key] = count.tell.count(sent.text) if sent.text else 0
+        if sent.image is not None:
+            count.tokens_by_key[key] += picture_tokens(sent.image)
+            count.pictures.add(key)
+
+
+def _basis(*said: str) -> str:
+    return "; ".join(filter(None, said))
 
 
 def _without_reading(difference: Difference) -> list[Change]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ragkit.chunking.recipe import embedded_span, embedded_text
-from ragkit.records import Document, Passage
+from ragkit.models.fingerprint import Fingerprint
+from ragkit.records import Document, Image, Passage
 from ragkit.screening.findings import Finding, masked
 from ragkit.screening.screen import Screen
 
@@ -27,10 +28,18 @@ class SentText:
     Attributes:
         text: Exactly what is embedded, and what the vector's key is the digest of.
         masks: What of ``embedded_text`` was masked for it, in order; most texts have none.
+        image: The picture that it goes with; None for text alone.
     """
 
     text: str
     masks: tuple[Finding, ...] = ()
+    image: Image | None = None
+
+    def key(self, of: Fingerprint) -> bytes:
+        """What names its vector."""
+        if self.image is None:
+            return of.key(self.text)
+        return of.key_of_image(self.image.digest, self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +70,10 @@ class Outgoing:
         """The texts of a document; all of it is looked through, since a key has many passages."""
         title = document.title
         if self._screen is None:
-            texts = [SentText(text=embedded_text(title, passage)) for passage in passages]
+            texts = [
+                SentText(text=embedded_text(title, passage), image=passage.image)
+                for passage in passages
+            ]
             return SentTexts(texts=texts)
         found = self._look(document.text)
         starts, ends = [one.start for one in found], [one.end for one in found]
@@ -91,7 +103,8 @@ class Outgoing:
             for one in found
         )
         masks = (*self._in_prefix(whole[:place]), *(one for one in moved if one.start < one.end))
-        return SentText(text=masked(whole, masks) if masks else whole, masks=masks)
+        sent = masked(whole, masks) if masks else whole
+        return SentText(text=sent, masks=masks, image=passage.image)
 
 
 def _line_in(passage: Passage, place: int) -> int:

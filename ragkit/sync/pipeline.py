@@ -10,15 +10,18 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from ragkit.embedding.seam import EmbeddedBatch, Embedder
+from ragkit.embedding.images import data_url
+from ragkit.embedding.seam import EmbeddedBatch, Embedder, EmbedInput, ImageInput
+from ragkit.reading.content import PreparedPicture
 from ragkit.reading.registry import reading_version
 from ragkit.records import Passage
 from ragkit.screening.screen import Screen
 from ragkit.storage.ledger import Share
 from ragkit.storage.rows import Problem, Root
+from ragkit.storage.thumbnails import Thumbnails
 from ragkit.storage.writer import Writer
 from ragkit.sync.arrivals import Arrival, CutDocument
 from ragkit.sync.counting import PrefixedCounts
@@ -47,13 +50,22 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sent:
-    """A text on its way, and the document that it is embedded for."""
+    """An input on its way, and the document that it is embedded for."""
 
     key: bytes
     sent: SentText
+    picture: PreparedPicture | None
     passage: Passage
     root: str
     source: str
+
+    @property
+    def input(self) -> EmbedInput:
+        """What is sent: a picture is encoded when it is asked for, since it is large."""
+        if self.picture is None:
+            return self.sent.text
+        url = data_url(self.picture.content, self.picture.media_type)
+        return ImageInput(image=url, text=self.sent.text)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +79,7 @@ class _Pending:
     slots: dict[bytes, int | None] = field(default_factory=dict)
     missing: set[bytes] = field(default_factory=set)
     remarks: dict[bytes, str] = field(default_factory=dict)
+    postponed: dict[bytes, str] = field(default_factory=dict)
     bought: int = 0
     reused_tokens: int = 0
     bytes_told: int = 0
@@ -82,6 +95,7 @@ class Pipeline:
         listener: Told after each batch and document; None when nobody looks.
         stop: Once set, nothing new is begun, and what is in flight is still kept.
         screen: What is masked before a text leaves; None for a model that runs here.
+        thumbnails: Where small pictures of the pictures go.
         is_recut: Whether each document has the text of the one that it takes the place of, so that
             its spans tell which passages stay, as keys of another fingerprint do not.
     """
@@ -95,6 +109,7 @@ class Pipeline:
         listener: ProgressListener | None,
         stop: threading.Event,
         screen: Screen | None,
+        thumbnails: Thumbnails,
         is_recut: bool = False,
     ) -> None:
         self._writer = writer
@@ -104,6 +119,7 @@ class Pipeline:
         self._stop = stop
         self._is_recut = is_recut
         self._outgoing = Outgoing(screen)
+        self._thumbnails = thumbnails
         self.outcome = Outcome()
         self._in_flight: dict[int, _Sent] = {}
         self._counts = PrefixedCounts(embedder.fingerprint.document_prompt)
@@ -122,12 +138,12 @@ class Pipeline:
         """
         self._progress = Progress(total_bytes=total_bytes)
         self._tell()
-        for batch in self._embedder.embed(self._texts(arrivals), role="document"):
+        for batch in self._embedder.embed(self._inputs(arrivals), role="document"):
             self._store(batch)
 
     # --- from documents to texts
 
-    def _texts(self, arrivals: Iterable[Arrival]) -> Iterator[str]:
+    def _inputs(self, arrivals: Iterable[Arrival]) -> Iterator[EmbedInput]:
         sent = 0
         for arrival in arrivals:
             if self._stop.is_set():
@@ -138,7 +154,7 @@ class Pipeline:
             for item in self._claim(pending):
                 self._in_flight[sent] = item
                 sent += 1
-                yield item.sent.text
+                yield item.input
                 if self._stop.is_set():
                     return
 
@@ -151,10 +167,13 @@ class Pipeline:
                 self.outcome.removed += 1
             self._advance(arrival.size)
             return None
+        for digest, picture in cut.pictures.items():
+            self._thumbnails.keep(digest, picture.thumbnail)
         outgoing = self._outgoing.of(cut.document, cut.passages)
         for remark in outgoing.remarks:
             self._report(arrival, cut, "warning", remark)
-        keys = [self._embedder.fingerprint.key(one.text) for one in outgoing.texts]
+        mark = self._embedder.fingerprint
+        keys = [one.key(mark) for one in outgoing.texts]
         return _Pending(arrival=arrival, cut=cut, texts=outgoing.texts, keys=keys)
 
     def _claim(self, pending: _Pending) -> Iterator[_Sent]:
@@ -170,6 +189,7 @@ class Pipeline:
                     _Sent(
                         key=key,
                         sent=sent,
+                        picture=_picture_of(pending.cut, sent),
                         passage=passage,
                         root=pending.arrival.root,
                         source=pending.cut.document.source,
@@ -183,6 +203,8 @@ class Pipeline:
             self._waiting[key].append(pending)
         if not pending.missing:
             self._finish(pending)
+        # Those that are on their way are all that is still needed of them.
+        pending.cut = replace(pending.cut, pictures={})
         yield from new
 
     # --- from vectors to rows
@@ -192,6 +214,7 @@ class Pipeline:
         sent = [self._in_flight.pop(index) for index in batch.indexes]
         keys = [item.key for item in sent]
         refused = {self._in_flight.pop(index).key: reason for index, reason in batch.failed}
+        postponed = {self._in_flight.pop(index).key: reason for index, reason in batch.postponed}
         slots = self._writer.vectors.add(
             keys,
             batch.vectors,
@@ -204,14 +227,17 @@ class Pipeline:
             ),
             shares=self._shares(sent, remote=batch.requests > 0),
             masks={item.key: item.sent.masks for item in sent if item.sent.masks},
+            are_pictures=bool(sent) and sent[0].picture is not None,
         )
         self.outcome.embedded += len(keys)
         self.outcome.tokens += batch.tokens
         self.outcome.requests += batch.requests
         self.outcome.cost_usd += batch.cost_usd
-        for key in (*keys, *refused):
+        for key in (*keys, *refused, *postponed):
             for pending in self._waiting.pop(key):
                 pending.slots[key] = slots.get(key)
+                if key in postponed:
+                    pending.postponed[key] = postponed[key]
                 if key in remarks:
                     pending.remarks[key] = remarks[key]
                 pending.missing.discard(key)
@@ -248,6 +274,7 @@ class Pipeline:
         refused = [key for key in pending.keys if pending.slots[key] is None]
         reasons = self._writer.vectors.refusals(refused) if refused else {}
         self._report_passages(pending, "failed", "no vector", reasons)
+        self._report_passages(pending, "failed", "no vector", pending.postponed, is_settled=False)
         self._report_passages(pending, "warning", "a vector", pending.remarks)
         self.outcome.passages += len(cut.passages)
         self.outcome.reused += len(cut.passages) - pending.bought
@@ -259,9 +286,18 @@ class Pipeline:
         self._advance(arrival.size - pending.bytes_told)
 
     def _report_passages(
-        self, pending: _Pending, kind: str, what: str, reasons: Mapping[bytes, str]
+        self,
+        pending: _Pending,
+        kind: str,
+        what: str,
+        reasons: Mapping[bytes, str],
+        *,
+        is_settled: bool = True,
     ) -> None:
-        """One line for each reason: a file of noise may be refused a hundred times."""
+        """One line for each reason: a file of noise may be refused a hundred times.
+
+        What is not settled is tried again by the next sync.
+        """
         lines: defaultdict[str, list[int]] = defaultdict(list)
         for passage, key in zip(pending.cut.passages, pending.keys, strict=True):
             if key in reasons:
@@ -269,9 +305,12 @@ class Pipeline:
         for reason, at in lines.items():
             count = "1 passage has" if len(at) == 1 else f"{len(at)} passages have"
             where = f"at line {at[0]}" if len(at) == 1 else f"the first at line {at[0]}"
-            self._report(pending.arrival, pending.cut, kind, f"{count} {what}, {where}: {reason}")
+            said = f"{count} {what}, {where}: {reason}"
+            self._report(pending.arrival, pending.cut, kind, said, is_settled=is_settled)
 
-    def _report(self, arrival: Arrival, cut: CutDocument, kind: str, reason: str) -> None:
+    def _report(
+        self, arrival: Arrival, cut: CutDocument, kind: str, reason: str, *, is_settled: bool = True
+    ) -> None:
         """A line that another model would not have."""
         self.outcome.problems.append(
             Problem(
@@ -279,8 +318,8 @@ class Pipeline:
                 source=cut.document.source,
                 kind=kind,
                 reason=reason,
-                size=cut.facts.size,
-                mtime_ns=cut.facts.mtime_ns,
+                size=cut.facts.size if is_settled else None,
+                mtime_ns=cut.facts.mtime_ns if is_settled else None,
                 reading_version=reading_version(),
                 of_model=True,
             )
@@ -309,3 +348,7 @@ class Pipeline:
     def _tell(self) -> None:
         if self._listener is not None:
             self._listener(self._progress)
+
+
+def _picture_of(cut: CutDocument, sent: SentText) -> PreparedPicture | None:
+    return None if sent.image is None else cut.pictures[sent.image.digest]

@@ -27,10 +27,11 @@ from ragkit.sync.arrivals import arrivals
 from ragkit.sync.derive import derive, sweep_words, words_are_usable
 from ragkit.sync.difference import Difference, Move, Rules, compare
 from ragkit.sync.pipeline import Outcome, Pipeline
-from ragkit.sync.pricing import saved_usd
+from ragkit.sync.pricing import TakesImages, saved_usd, takes_none
 from ragkit.sync.progress import ProgressListener
 from ragkit.sync.roots import Scope, scopes, stored_path
 from ragkit.sync.route import watch_route
+from ragkit.sync.thumbnails import missing_thumbnails, restore_thumbnails, sweep_thumbnails
 from ragkit.sync.worker import CutReply, worker_arguments
 
 __all__ = ["Options", "Synchroniser"]
@@ -65,6 +66,7 @@ class Synchroniser:
         identity: Settings that decide the vectors, kept with the first of them.
         screen: What is masked before a text leaves; None where none does.
         learnt: Settings that were learnt on the way, kept with the next commit.
+        takes_images: Whether the model takes pictures.
     """
 
     store: Store
@@ -74,6 +76,7 @@ class Synchroniser:
     identity: Mapping[str, object]
     screen: Screen | None
     learnt: Callable[[], Mapping[str, object]] = dict
+    takes_images: TakesImages = takes_none
 
     # --- what would be done
 
@@ -91,14 +94,23 @@ class Synchroniser:
         def files(scope: Scope) -> Iterator[FoundFile | SkippedFile]:
             return self._files(scope, options)
 
-        difference = compare(
-            covered,
-            walk=files,
-            states=snapshot.document_states(),
-            problems=snapshot.problems(),
-            chunker_version=CHUNKER_VERSION,
-            rules=options.rules,
-        )
+        def compared(*, pictures: bool) -> Difference:
+            return compare(
+                covered,
+                walk=files,
+                states=snapshot.document_states(),
+                problems=snapshot.problems(),
+                chunker_version=CHUNKER_VERSION,
+                rules=options.rules,
+                pictures=pictures,
+            )
+
+        decided = self.takes_images(snapshot)
+        difference = compared(pictures=bool(decided))
+        # Asked once: what the server's list says is kept, and that it says nothing too.
+        asks = decided is None and difference.may_show(is_known=self.settings.profile.is_known)
+        if asks and self.takes_images(snapshot, ask=True):
+            difference = compared(pictures=True)
         return covered, difference
 
     def check_identity(self, snapshot: Snapshot) -> None:
@@ -173,6 +185,7 @@ class Synchroniser:
             if _in_step(snapshot, covered, difference) and words_are_usable(
                 self.store, snapshot, self.key
             ):
+                self._restore_thumbnails(snapshot, options, stop)
                 return _report(Outcome(), difference, seconds=time.monotonic() - started)
         with self.store.writing(wait_s=options.wait_s, stop=stop) as writer:
             self.check_identity(writer.snapshot())
@@ -183,6 +196,14 @@ class Synchroniser:
         if error is not None and report.stopped is None:
             raise error
         return replace(report, seconds=time.monotonic() - started)
+
+    def _restore_thumbnails(
+        self, snapshot: Snapshot, options: Options, stop: threading.Event | None
+    ) -> None:
+        missing = missing_thumbnails(self.store, snapshot)
+        if missing:
+            with self.store.writing(wait_s=options.wait_s, stop=stop), self.pool() as pool:
+                restore_thumbnails(self.store, snapshot, missing, pool, self.max_file_bytes)
 
     def _files(self, scope: Scope, options: Options) -> Iterator[FoundFile | SkippedFile]:
         own = os.path.join(os.path.realpath(self.store.directory), "")  # noqa: PTH118
@@ -249,12 +270,13 @@ class _Run:
             listener=listener,
             stop=stop,
             screen=synchroniser.screen,
+            thumbnails=self._store.thumbnails,
         )
         error: EmbeddingError | None = None
         with synchroniser.pool() as pool:
             try:
                 coming = arrivals(
-                    difference.reads,
+                    difference,
                     pool,
                     max_bytes=synchroniser.max_file_bytes,
                     chunker_version=CHUNKER_VERSION,
@@ -336,6 +358,7 @@ class _Run:
             roots=[self._roots[scope.name] for scope in self._covered],
         )
         # One generation back is kept for a reader that has just looked up its name.
+        sweep_thumbnails(self._store, self._writer.snapshot())
         sweep_words(self._store, {previous, str(settings.get("words", previous))})
 
     def _problems(self, outcome: Outcome) -> list[Problem]:

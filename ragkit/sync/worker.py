@@ -17,7 +17,7 @@ from ragkit.models.described import profile_from, profile_table
 from ragkit.reading.files import read_file
 from ragkit.reading.messages import ReadReply, ReadRequest
 from ragkit.reading.worker import serve
-from ragkit.records import Box, Document, Passage
+from ragkit.records import Box, Document, Image, Passage
 
 __all__ = ["CutReply", "cut_passages", "worker_arguments"]
 
@@ -34,6 +34,7 @@ class Cut:
     tokens: int
     table_header: str
     boxes: tuple[Box, ...]
+    image: Image | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ def cut_passages(document: Document, cuts: Sequence[Cut]) -> list[Passage]:
             line=cut.line,
             tokens=cut.tokens,
             metadata=document.metadata,
-            image=document.image,
+            image=cut.image,
             table_header=cut.table_header,
             boxes=cut.boxes,
         )
@@ -109,6 +110,7 @@ def main(arguments: Sequence[str]) -> None:
                     tokens=passage.tokens,
                     table_header=passage.table_header,
                     boxes=passage.boxes,
+                    image=passage.image,
                 )
                 for passage in chunker.split(reply.document)
             ),

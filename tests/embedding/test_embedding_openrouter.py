@@ -261,9 +261,9 @@ def test_a_refused_query_raises_with_its_position(embedding_server: LoopbackServ
     """The conveniences raise for a text that the server names as the cause."""
     with embedder(embedding_server) as client:
         client.embed_query("fine")
-        with pytest.raises(InputRejected, match="text 0 cannot be embedded: refused by the server"):
+        with pytest.raises(InputRejected, match="input 0 cannot be embedded: refused by"):
             client.embed_query("long " * 8000)
-        with pytest.raises(InputRejected, match="text 1 cannot be embedded: blank text"):
+        with pytest.raises(InputRejected, match="input 1 cannot be embedded: blank text"):
             client.embed_documents(["fine", " \n"])
 
 

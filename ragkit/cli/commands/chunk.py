@@ -103,5 +103,9 @@ def _rule(number: int, passage: Passage, looks: Looks) -> str:
     dash = "─" if looks.unicode else "-"
     place = f"line {passage.line}" if passage.page is None else f"page {passage.page}"
     path = looks.arrow.join(inline(heading) for heading in passage.headings)
-    facts = f"{dash * 2} {number}, {place}, {passage.tokens} tokens"
+    size = f"{passage.tokens} tokens"
+    if passage.image is not None:
+        image = passage.image
+        size = f"picture {inline(image.path)}, {image.width_px:,} x {image.height_px:,} px"
+    facts = f"{dash * 2} {number}, {place}, {size}"
     return looks.dim(facts) + (f"  {looks.bold(path)}" if path else "")

@@ -73,9 +73,10 @@ def read_argument(name: str) -> Document:
 
 def _read(name: str) -> Document:
     if name == "-":
-        from ragkit.reading.files import read_bytes  # noqa: PLC0415 - loads readers
+        from ragkit.reading.album import Album  # noqa: PLC0415 - loads readers
+        from ragkit.reading.files import read_bytes  # noqa: PLC0415
 
-        return read_bytes(sys.stdin.buffer.read(), source="stdin").document
+        return read_bytes(sys.stdin.buffer.read(), source="stdin", album=Album()).document
     from ragkit.reading import read  # noqa: PLC0415
 
     return read(name)
@@ -92,6 +93,11 @@ def document_text(document: Document, looks: Looks) -> str:
     lines = [looks.bold(inline(document.title or document.source)), f"  {document.media_type}"]
     if document.pages:
         lines.append(f"  {len(document.pages)} pages")
+    if document.image is not None:
+        lines.append(f"  {document.image.width_px:,} x {document.image.height_px:,} px")
+    for figure in document.figures:
+        image = figure.image
+        lines.append(f"  picture {inline(image.path)}: {image.width_px:,} x {image.height_px:,} px")
     lines += [f"  {inline(key)}: {inline(str(item))}" for key, item in document.metadata.items()]
     line_starts = [index + 1 for index, each in enumerate(document.text) if each == "\n"]
     for section in document.sections:

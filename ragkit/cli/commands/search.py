@@ -15,7 +15,6 @@ from ragkit.cli.command import (
     min_relevance_option,
     mode_option,
     parse_where,
-    query_argument,
     rerank_option,
     where_option,
 )
@@ -23,10 +22,10 @@ from ragkit.cli.output import out_looks, write_json, write_note, write_text
 from ragkit.cli.reranked import rerank_json, rerank_line, write_rerank_warning, write_unnoted
 
 if TYPE_CHECKING:
-    from ragkit.records import Hit
+    from ragkit.records import Hit, Image
     from ragkit.retrieval.retriever import Mode
 
-__all__ = ["SearchOptions", "command", "hit_json", "run"]
+__all__ = ["SearchOptions", "command", "hit_json", "image_json", "run"]
 
 
 _NOT_RELEVANT = "Nothing here seems to answer that; the nearest passages are these."
@@ -36,7 +35,8 @@ _NOT_RELEVANT = "Nothing here seems to answer that; the nearest passages are the
 class SearchOptions:
     """What was typed."""
 
-    query: str
+    query: str | None = None
+    image: str | None = None
     collection: str | None = None
     k: int = 10
     mode: Mode = "hybrid"
@@ -55,7 +55,12 @@ def command() -> click.Command:
         options=SearchOptions,
         run=run,
         params=[
-            query_argument(),
+            click.Argument(["query"], metavar="[QUERY]", required=False),
+            click.Option(
+                ["--image"],
+                metavar="FILE",
+                help="Look for what this picture shows; the model must take images.",
+            ),
             collection_option(),
             click.Option(["-k"], type=int, default=10, show_default=True, help="How many hits."),
             mode_option(),
@@ -70,7 +75,8 @@ def command() -> click.Command:
             ),
             json_option(),
         ],
-        about="Find the passages that answer QUERY.\n\nAs QUERY, - reads stdin.",
+        about="Find the passages that answer QUERY, or look like a picture.\n\n"
+        "As QUERY, - reads stdin.",
         examples=[
             'ragkit search "how are keys rotated?"',
             'ragkit search E1042 --mode lexical --where "source=runbooks/*"',
@@ -78,6 +84,7 @@ def command() -> click.Command:
             'ragkit search "battery life" --explain',
             'ragkit search "battery life" --min-relevance 0.5',
             'ragkit search "battery life" --rerank cohere/rerank-v3.5',
+            "ragkit search --image photo.jpg",
         ],
     )
 
@@ -88,12 +95,15 @@ def run(options: SearchOptions) -> int:
     from ragkit.collection.opening import open_collection  # noqa: PLC0415 - loads numpy
 
     where = parse_where(options.where)
-    query = read_query(options.query)
+    if options.query is None and options.image is None:
+        raise click.UsageError("there is nothing to look for: give a QUERY, or --image FILE")
+    query = None if options.query is None else read_query(options.query)
     directory = collection_directory(options.collection)
     with open_collection(directory, create=False) as collection:
         started_s = time.perf_counter()
         hits = collection.search(
             query,
+            image=options.image,
             k=options.k,
             mode=options.mode,
             where=where or None,
@@ -109,6 +119,7 @@ def run(options: SearchOptions) -> int:
             write_json(
                 {
                     "query": query,
+                    **({} if options.image is None else {"image": options.image}),
                     "model": collection.model,
                     "seconds": round(seconds, 6),
                     "relevant": hits.relevant,
@@ -119,7 +130,7 @@ def run(options: SearchOptions) -> int:
         elif hits:
             from ragkit.cli.hits import hits_text  # noqa: PLC0415 - loads the stemmer
 
-            text = hits_text(hits, query, collection.roots, out_looks())
+            text = hits_text(hits, query or "", collection.roots, out_looks())
             if hits.relevant is False:
                 text = f"{_NOT_RELEVANT}\n\n{text}"
             if hits.rerank is not None:
@@ -131,6 +142,16 @@ def run(options: SearchOptions) -> int:
             write_text("Nothing found.")
             write_note("Other words may help, or another --mode, or a wider --where.")
     return 0
+
+
+def image_json(image: Image) -> dict[str, object]:
+    """A picture as the JSON of ``search`` has it."""
+    return {
+        "path": image.path,
+        "width_px": image.width_px,
+        "height_px": image.height_px,
+        "thumbnail": image.thumbnail,
+    }
 
 
 def hit_json(hit: Hit) -> dict[str, object]:
@@ -151,6 +172,7 @@ def hit_json(hit: Hit) -> dict[str, object]:
         "end": passage.end,
         "text": passage.text,
         "metadata": passage.metadata,
+        "image": None if passage.image is None else image_json(passage.image),
     }
     if hit.also_in:
         fields["also_in"] = [
