@@ -76,6 +76,8 @@ class Quirks:
     reads_tokens: int | None = None  # cuts longer texts without a word
     fails_over_inputs: int | None = None  # more texts are too much for it, which it does not say
     reads_pictures_as_text: bool = False
+    usd_per_picture: Decimal = Decimal(0)
+    takes_pictures: bool = False  # whatever the model's listing says
     no_pictures_status: int = 404
     no_pictures_message: str = "No endpoints found that support image input"
 
@@ -366,7 +368,8 @@ class _Exchange:
             {"object": "embedding", "index": index, "embedding": encoded(vector, encoding)}
             for index, vector in enumerate(vectors)
         ]
-        self.cost_usd = self.tokens * model.usd_per_token
+        pictures = sum(seen.has_picture for seen in self.seen)
+        self.cost_usd = self.tokens * model.usd_per_token + pictures * quirks.usd_per_picture
         document = self._document(request, data)
         if fault is not None:
             spoil(document, fault.kind)
@@ -518,7 +521,8 @@ class _Exchange:
     def _check_input(self, name: str, input_type: object) -> None:
         model, quirks = MODELS[name], self.loopback.quirks
         if any(seen.has_picture for seen in self.seen):
-            if "image" not in model.modalities and not quirks.reads_pictures_as_text:
+            takes = "image" in model.modalities or quirks.takes_pictures
+            if not takes and not quirks.reads_pictures_as_text:
                 raise _RefusalError(quirks.no_pictures_status, quirks.no_pictures_message)
             allowed = model.picture_input_types
             if allowed is not None and input_type not in allowed:

@@ -78,6 +78,7 @@ class Stream:
         budget: Budget | None,
     ) -> None:
         self._server = server
+        server.pictures.begin()
         self._form = form
         self._picture_form = picture_form
         self._batcher = batcher

@@ -47,6 +47,7 @@ class PictureProof:
 
     def __init__(self, refusal: str | None = None) -> None:
         self.refusal = refusal
+        self._given = refusal
         self.most_at_once = _AT_ONCE
         self._state: Literal["new", "trial", "proven"] = "new"
         self._lock = threading.Lock()
@@ -69,6 +70,10 @@ class PictureProof:
     def at_most(self, limit: int) -> None:
         """Learn that the server takes no more than so many pictures at once."""
         self.most_at_once = max(1, min(self.most_at_once, limit))
+
+    def begin(self) -> None:
+        """Another stream begins: what a server refused then it may take now."""
+        self.refusal = self._given
 
     def sent(self) -> None:
         """A picture goes out."""

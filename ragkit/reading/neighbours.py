@@ -16,6 +16,7 @@ __all__ = ["Link", "Neighbours"]
 Link = tuple[str, int, int]
 
 _EXTENSIONS: Final = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+_MOST_LINKS: Final = 2000
 _LARGEST_BYTES: Final = 64 * 1024 * 1024
 _OPEN_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -24,7 +25,7 @@ class Neighbours:
     """Reads the files that one document refers to.
 
     Attributes:
-        links: The files that were read.
+        links: The files that were looked for, by their paths from the document's folder.
     """
 
     def __init__(self, path: bytes, source: str) -> None:
@@ -52,14 +53,15 @@ class Neighbours:
         real = os.path.realpath(path)
         if real != path and not real.startswith(os.path.realpath(self._root) + b"/"):
             return None
+        relative = posixpath.relpath(target, self._folder or ".")
+        if len(self.links) < _MOST_LINKS:
+            self.links[relative] = (relative, *_stated(real))
         try:
-            data, status = _content(real)
+            data = _content(real)
         except OSError:
             return None
         if data is None:
             return None
-        relative = posixpath.relpath(target, self._folder or ".")
-        self.links[relative] = (relative, status.st_size, status.st_mtime_ns)
         return Beside(name=posixpath.normpath(posixpath.join(self._prefix, relative)), data=data)
 
     def _target(self, reference: str) -> str | None:
@@ -78,10 +80,19 @@ class Neighbours:
         return None if hidden else target
 
 
-def _content(path: bytes) -> tuple[bytes | None, os.stat_result]:
+def _stated(path: bytes) -> tuple[int, int]:
+    """Size and time of a file; -1 and 0 for one that is not there, and may come."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - bytes
+    except OSError:
+        return -1, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _content(path: bytes) -> bytes | None:
     descriptor = os.open(path, _OPEN_FLAGS)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_BYTES:
-            return None, status
-        return file.read(_LARGEST_BYTES), status
+            return None
+        return file.read(_LARGEST_BYTES)
