@@ -19,7 +19,7 @@ from ragkit.retrieval.retriever import Mode
 
 LEXICAL = ("--mode", "lexical")
 HIT_FIELDS = ["rank", "score", "relevance", "scores", "root", "source", "title", "headings"]
-HIT_FIELDS += ["page", "line", "start", "end", "text", "metadata"]
+HIT_FIELDS += ["page", "line", "start", "end", "text", "metadata", "image"]
 STATUS_FIELDS = ["collection", "model", "dimensions", "roots", "documents", "passages"]
 STATUS_FIELDS += ["vectors", "bytes", "generation", "measured_recall", "spent_usd", "failed"]
 STATUS_FIELDS += ["spent"]
@@ -105,7 +105,7 @@ def test_a_query_from_stdin(indexed: Shell) -> None:
         (("search", "x", "--where", "source"), "is not KEY=GLOB"),
         (("search", "x", "--where", "a=1", "--where", "a=2"), "'a' is given twice"),
         (("search", "x", "--mode", "psychic"), "psychic"),
-        (("search",), "Missing argument 'QUERY'"),
+        (("search",), "give a QUERY, or --image FILE"),
         (("context", " "), "the query is blank"),
         (("context", "x", "--max-tokens", "0"), "max_tokens=0"),
         (("chunk", "docs/guides/keys.md", "--max-tokens", "0"), "max_tokens=0"),

@@ -122,7 +122,7 @@ SAMPLES: tuple[Sample, ...] = (
     # Not text.
     Sample("zeros.txt", bytes(5000), "skipped", "binary file"),
     Sample("noise.txt", _NOISE, "skipped", "binary file"),
-    Sample("picture.md", _PNG, "skipped", "format not read yet: PNG image"),
+    Sample("picture.md", _PNG, "skipped", "a picture, and the model is not known"),
     Sample("program", b"\x7fELF\x02\x01\x01" + bytes(500), "skipped", "binary file"),
     Sample("letter.doc", b"\xd0\xcf\x11\xe0rest", "skipped", "format not read yet: .doc"),
     Sample("letter.docx", b"PK\x03\x04rest", "failed", "damaged or cut off"),
