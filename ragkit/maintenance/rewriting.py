@@ -9,6 +9,7 @@ from ragkit.storage.store import Store
 from ragkit.storage.writer import Writer
 from ragkit.sync.derive import derive_words_anew
 from ragkit.sync.progress import Progress, ProgressListener
+from ragkit.sync.thumbnails import sweep_thumbnails
 
 __all__ = ["Rewrite"]
 
@@ -48,7 +49,7 @@ class Rewrite:
             if not keep_words:
                 draft.set({"words": derive_words_anew(self.store, draft.snapshot(), self.key)})
             # The small pictures of what is left out go first: they can be made again.
-            self.store.thumbnails.sweep(draft.snapshot().pictures())
+            sweep_thumbnails(self.store, draft.snapshot())
             self.store.publish(writer, draft)
 
     def _tell(self) -> None:
