@@ -89,6 +89,10 @@ _READERS = MappingProxyType(
         _PRESENTATION: _Entry("odf", "read_open_document", 1),
         "application/epub+zip": _Entry("books", "read_book", 1, shows=True),
         "application/zip": _Entry("packed", "read_zip", 1, shows=True),
+        "application/x-tar": _Entry("streams", "read_tar", 1, shows=True),
+        "application/gzip": _Entry("streams", "read_stream", 1, shows=True),
+        "application/x-bzip2": _Entry("streams", "read_stream", 1, shows=True),
+        "application/x-xz": _Entry("streams", "read_stream", 1, shows=True),
         "message/rfc822": _Entry("mail", "read_mail", 1, shows=True),
         "application/vnd.ms-outlook": _Entry("outlook", "read_outlook", 1, shows=True),
         _OLD_SHEETS: _Entry("old_sheets", "read_old_sheets", 1),
@@ -130,6 +134,10 @@ _EXTENSIONS = MappingProxyType(
             _PRESENTATION: "odp otp",
             "application/epub+zip": "epub",
             "application/zip": "zip",
+            "application/x-tar": "tar",
+            "application/gzip": "gz tgz",
+            "application/x-bzip2": "bz2 tbz2 tbz",
+            "application/x-xz": "xz txz",
             "message/rfc822": "eml",
             "application/vnd.ms-outlook": "msg",
             "application/rtf": "rtf",
@@ -189,7 +197,7 @@ _INTERPRETERS = (
 # Formats whose readers are still to come, by extension: a line of the report, not noise.
 _LATER = word_set(
     "doc dot ppt pps xlsb mobi azw3"
-    " mbox gz tgz tar bz2 xz zst 7z rar bmp tif tiff heic avif"
+    " mbox zst 7z rar bmp tif tiff heic avif"
     " ico psd mp3 mp4 m4a wav ogg flac webm mkv mov avi parquet sqlite db"
 )
 
@@ -198,9 +206,6 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "zip container"),
     (b"PK\x05\x06", "zip container"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE2 container"),
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"7z\xbc\xaf\x27\x1c", "7z"),
     (b"Rar!\x1a\x07", "rar"),
@@ -220,12 +225,23 @@ _CONTAINERS = frozenset(
         _PRESENTATION,
         "application/epub+zip",
         "application/zip",
+        "application/x-tar",
+        "application/gzip",
+        "application/x-bzip2",
+        "application/x-xz",
         "application/vnd.ms-outlook",
         "application/rtf",
         _OLD_SHEETS,
     }
 )
 _OLE2 = b"\xd0\xcf\x11\xe0"
+# Where, what stands there, and what that makes of the file.
+_MARKS = (
+    (0, b"{\\rtf", "application/rtf"),
+    (0, b"\x1f\x8b", "application/gzip"),
+    (0, b"\xfd7zXZ\x00", "application/x-xz"),
+    (257, b"ustar", "application/x-tar"),
+)
 _ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 # A part that only one kind of container has.
 _TELLING_PARTS = (
@@ -273,15 +289,16 @@ def media_type(source: str, data: bytes) -> str:
     if data.startswith(_PROGRAMS):
         raise DocumentSkipped("binary file: a program")
     for magic, what in _MAGIC:
-        if data.startswith(magic) and (what != "bzip2" or by_name is None):
+        if data.startswith(magic):
             raise DocumentSkipped(f"format not read yet: {what}")
     return by_name or _by_content(data, has_extension=bool(extension))
 
 
 def _by_mark(data: bytes) -> str | None:
     """The format of a container or picture that lost its extension, or has another's."""
-    if data.startswith(b"{\\rtf"):
-        return "application/rtf"
+    for at, mark, kind in _MARKS:
+        if data.startswith(mark, at):
+            return kind
     if not data.startswith(_ZIP_MARKS):
         return picture_type(data)
     if data.startswith(_STATED, _STATED_AT_BYTE):
