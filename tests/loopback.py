@@ -55,7 +55,8 @@ KEY = "sk-or-v1-loopback-0123456789abcdef"
 class Quirks:
     """How this server deviates from the schema; all of it occurs in the field."""
 
-    encoding: str = "asked"  # or "float", "base64", whatever was asked
+    # Or "float" or "base64", whatever was asked; "swapped" is base64 in the wrong order of bytes.
+    encoding: str = "asked"
     omits_index: bool = False
     omits_usage: bool = False
     omits_cost: bool = False
@@ -363,7 +364,10 @@ class _Exchange:
         asked = None if quirks.ignores_dimensions else request.get("dimensions")
         vectors = [self._vector(seen, request, asked) for seen in self.seen]
         encoding = request.get("encoding_format", "float")
-        encoding = encoding if quirks.encoding == "asked" else quirks.encoding
+        if quirks.encoding == "swapped":
+            encoding = "swapped" if encoding == "base64" else encoding
+        elif quirks.encoding != "asked":
+            encoding = quirks.encoding
         data: list[dict[str, Any]] = [
             {"object": "embedding", "index": index, "embedding": encoded(vector, encoding)}
             for index, vector in enumerate(vectors)

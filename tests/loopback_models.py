@@ -115,7 +115,7 @@ def encoded(vector: array[float], encoding: str) -> list[float] | str:
     """As numbers, or as base64 of little-endian float32."""
     if encoding == "float":
         return vector.tolist()
-    if sys.byteorder == "big":
+    if (sys.byteorder == "big") is (encoding != "swapped"):
         vector.byteswap()
     return base64.b64encode(vector.tobytes()).decode()
 

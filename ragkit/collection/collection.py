@@ -21,12 +21,12 @@ from ragkit.collection.models import (
     check_model,
     fingerprint_of,
     is_local,
-    make_embedder,
     make_reranker,
     screen_of,
     stored_settings,
 )
 from ragkit.collection.parts import Generations, Parts
+from ragkit.collection.remembered import ServerMemory
 from ragkit.collection.status import status_of
 from ragkit.collection.upkeep import Upkeep
 from ragkit.collection.watching import Watching
@@ -34,7 +34,7 @@ from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionLocked
 from ragkit.models.tokenizers import DEFAULT_TOKENIZER, tokenizer_of
-from ragkit.records import Context, Document, Hits, Passage, Reranking
+from ragkit.records import Context, Document, Hits, Passage
 from ragkit.reports import CollectionStatus, DocumentSpending, SyncPlan, SyncReport
 from ragkit.retrieval.late import LateEmbedder, LateReranker
 from ragkit.storage.installation import installation_key
@@ -63,6 +63,7 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         self._read_only = read_only
         self._is_new = is_new
         self._expenses = Expenses(store)
+        self._memory = ServerMemory(store)
         self._embedders = Embedders(settings, self._made, self._expenses.of_query)
         self._reranker = LateReranker(lambda: make_reranker(settings, self._expenses.of_rerank))
         self._pricer = Pricer(settings)
@@ -251,7 +252,7 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
                 explain=explain,
             )
         )
-        return Hits(hits, rerank=self._noted(hits.rerank), relevant=hits.relevant)
+        return Hits(hits, rerank=self._expenses.noted(hits.rerank), relevant=hits.relevant)
 
     def search_many(
         self,
@@ -315,7 +316,7 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
             return replace(context, rerank=hits.rerank)
 
         context = self._answer(packed)
-        return replace(context, rerank=self._noted(context.rerank))
+        return replace(context, rerank=self._expenses.noted(context.rerank))
 
     @property
     def unnoted(self) -> str:
@@ -393,14 +394,6 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         with self._store.snapshot() as snapshot, self._generations.of(snapshot) as parts:
             yield parts.retriever(snapshot), snapshot
 
-    def _noted(self, rerank: Reranking | None) -> Reranking | None:
-        """Note what a search cost; what was said of its reranking says it too where that failed."""
-        reason = self._expenses.note()
-        if rerank is None or not reason:
-            return rerank
-        said = f"what it cost is not in the ledger: {reason}"
-        return replace(rerank, note=f"{rerank.note}; {said}" if rerank.note else said)
-
     def _parts_of(self, snapshot: Snapshot) -> Parts:
         embedder = self._embedders.of(snapshot.fingerprint)
         if embedder is None:
@@ -408,7 +401,7 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
             embedder = self._embedders.current
         return Parts(self._store, embedder, installation_key(), self._reranker)
 
-    def _synchroniser(self, embedder: Embedder) -> Synchroniser:
+    def _synchroniser(self, embedder: LateEmbedder) -> Synchroniser:
         from ragkit.sync.synchronise import Synchroniser  # noqa: PLC0415 - loads the readers
 
         return Synchroniser(
@@ -417,28 +410,23 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
             settings=self._settings,
             key=installation_key(),
             identity=stored_settings(self._settings),
-            learnt=self._pricer.learnt,
+            learnt=lambda: self._memory.learnt(embedder, self._pricer, self._settings),
             screen=screen_of(self._settings),
             takes_images=self._pricer.takes_images,
         )
 
     @contextlib.contextmanager
-    def _embedder_within(self, max_cost_usd: Decimal | None) -> Iterator[Embedder]:
+    def _embedder_within(self, max_cost_usd: Decimal | None) -> Iterator[LateEmbedder]:
         if max_cost_usd is None or is_local(self._settings):
             yield self._embedders.current
             return
-        with contextlib.closing(LateEmbedder(lambda: self._budgeted(max_cost_usd))) as embedder:
-            yield embedder
 
-    def _budgeted(self, max_cost_usd: Decimal) -> Embedder:
-        with self._store.snapshot() as snapshot:
-            listed = self._pricer.listed(snapshot)
-            takes_images = self._pricer.takes_images(snapshot) or None
-        return make_embedder(self._settings, max_cost_usd, listed, takes_images=takes_images)
+        def make() -> Embedder:
+            return self._memory.made(self._settings, self._pricer, max_cost_usd)
+
+        with contextlib.closing(LateEmbedder(make)) as embedder:
+            yield embedder
 
     def _made(self, settings: Settings) -> Embedder:
         pricer = self._pricer if settings is self._settings else Pricer(settings)
-        with self._store.snapshot() as snapshot:
-            # What a list does not say is found out by asking.
-            takes_images = pricer.takes_images(snapshot) or None
-        return make_embedder(settings, takes_images=takes_images)
+        return self._memory.made(settings, pricer)

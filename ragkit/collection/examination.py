@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ragkit.collection.health import index_checks
 from ragkit.collection.models import agreed_settings, fingerprint_of, is_local
+from ragkit.collection.remembered import knowledge_of, remembered
 from ragkit.config import DEFAULT_MODEL, Settings, key_for, load_settings
 from ragkit.embedding.checks import Check, Examination
+from ragkit.embedding.knowledge import Knowledge
 from ragkit.errors import CollectionError
-from ragkit.models.fingerprint import Fingerprint
 from ragkit.storage.expenses import Expense
 from ragkit.storage.installation import installation_key
 from ragkit.storage.snapshot import Snapshot
@@ -60,7 +61,7 @@ def examine(
         found = _server(settings, known)
         checks = (*found.checks, *index_checks(store, installation_key()))
         if own and found.requests:
-            checks = (*checks, _keep(store, found, known, fingerprint_of(settings)))
+            checks = (*checks, _keep(store, found, known, settings))
     return replace(found, checks=checks)
 
 
@@ -72,11 +73,13 @@ class _Known:
         width: Of its vectors.
         route: Who made them.
         texts: A few of its texts, with their vectors.
+        server: What was found out about it before.
     """
 
     width: int | None = None
     route: Route = field(default_factory=Route)
     texts: tuple[KnownText, ...] = ()
+    server: Knowledge | None = None
 
     @classmethod
     def of(cls, snapshot: Snapshot, store: Store, settings: Settings) -> _Known:
@@ -90,7 +93,12 @@ class _Known:
             # What others were like was found with other texts.
             route = Route(providers=dict.fromkeys(route.providers))
             texts = chosen_texts(snapshot, store, of)
-        return cls(width=snapshot.width or None, route=route, texts=tuple(texts))
+        return cls(
+            width=snapshot.width or None,
+            route=route,
+            texts=tuple(texts),
+            server=knowledge_of(snapshot, settings),
+        )
 
     def after(self, learnt: Mapping[str, object]) -> Route:
         """The route, with what an examination found."""
@@ -129,9 +137,9 @@ def _server(settings: Settings, known: _Known | None = None) -> Examination:
     )
 
 
-def _keep(store: Store, found: Examination, known: _Known, of: Fingerprint) -> Check:
+def _keep(store: Store, found: Examination, known: _Known, settings: Settings) -> Check:
     """Write down what it cost and what was learnt; that it cannot be done is no illness."""
-    learnt = found.learnt
+    learnt, of = found.learnt, fingerprint_of(settings)
     expense = Expense(
         use="check",
         model=of.model,
@@ -148,6 +156,8 @@ def _keep(store: Store, found: Examination, known: _Known, of: Fingerprint) -> C
         values[LISTING_SETTING] = {name: learnt[name] for name in LISTED}
     if known.texts:
         values |= known.after(learnt).setting(of)
+    server = replace(known.server or Knowledge(), base64=bool(learnt["base64"]))
+    values |= remembered(server, settings)
     try:
         with store.writing() as writer:
             writer.set(values)

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from ragkit.embedding.rerank_seam import RerankAnswer
 from ragkit.embedding.seam import EmbeddedBatch
+from ragkit.records import Reranking
 from ragkit.storage.expenses import Expense
 from ragkit.storage.store import Store
 
@@ -69,6 +70,14 @@ class Expenses:
                 if not self._reason:
                     self._pending.clear()
             return self.unnoted
+
+    def noted(self, rerank: Reranking | None) -> Reranking | None:
+        """Write what is pending; what is said of a reranking then says it too where that failed."""
+        reason = self.note()
+        if rerank is None or not reason:
+            return rerank
+        said = f"what it cost is not in the ledger: {reason}"
+        return replace(rerank, note=f"{rerank.note}; {said}" if rerank.note else said)
 
     def _add(self, expense: Expense) -> None:
         with self._guard:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragkit.config import DEFAULT_MODEL, DEFAULT_PASSAGE_TOKENS, OPENROUTER_URL, Settings, key_for
+from ragkit.embedding.knowledge import Knowledge
 from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import (
@@ -235,6 +236,7 @@ def make_embedder(
     listed: Pricing | None = None,
     *,
     takes_images: bool | None = None,
+    knowledge: Knowledge | None = None,
 ) -> Embedder:
     """The embedder of these settings; nothing is sent.
 
@@ -243,6 +245,7 @@ def make_embedder(
         max_cost_usd: Most that the embedder may spend in its life; the embedded one costs nothing.
         listed: What the server's list says, for that limit; None where nothing is known.
         takes_images: Whether the model takes pictures, where that is known.
+        knowledge: What was found out about the server before.
 
     Raises:
         MissingKey: A remote model without its key.
@@ -281,6 +284,7 @@ def make_embedder(
         profile=settings.profile,
         attribution=_attribution(settings),
         takes_images=takes_images,
+        knowledge=knowledge,
     )
     if max_cost_usd is not None:
         budget = Budget(

@@ -230,7 +230,9 @@ class Stream:
                     self._remainder.postpone(job, reason)
                     return []
             full = len(self._in_flight) + 1 >= self._server.pace.at_once
-            self._server.learn(job, outcome, full=full)
+            if not self._server.learn(job, outcome, full=full):
+                batch = self._fail(job, BadReply(reason="base64 of other bytes than float32"))
+                return [] if batch is None else [batch]
             self._held.append((job, outcome))
             decided = self._server.election.vote(outcome.vectors.shape[1])
             return self._release() if decided else []

@@ -133,10 +133,12 @@ def base64_check(said: str) -> Check:
     """Whether vectors may come as base64; where not, numbers are only slower.
 
     Args:
-        said: ``honoured``, ``refused``, ``ignored``, or ``not asked for``.
+        said: ``honoured``, ``refused``, ``ignored``, ``not asked for``, or ``other bytes``.
     """
     if said == "honoured":
         said += ": replies are smaller and read faster"
+    elif said == "other bytes":
+        said = "of other bytes than float32: vectors are asked for as numbers"
     else:
         said += ": vectors come as numbers, which works as well"
     return Check(name="base64", ok=True, detail=said)

@@ -160,7 +160,7 @@ class _Doctor:
         return True
 
     def _vectors(self, first: _Answer, listed: ListedModel | None) -> dict[str, object]:
-        pair, said = self._pair()
+        pair, said = self._pair(first)
         second = self._ask([_SECOND], self._form)
         answers = [answer for answer in (first, pair, second) if isinstance(answer, _Answer)]
         self.checks.append(base64_check(said))
@@ -183,15 +183,21 @@ class _Doctor:
             drift=drift,
         )
 
-    def _pair(self) -> tuple[_Answer | Failure, str]:
+    def _pair(self, first: _Answer) -> tuple[_Answer | Failure, str]:
         """Both texts in one request, as base64 where the server gives it, and whether it does."""
         said = "not asked for"
         if self._patient.ways.offers_base64:
             pair = self._all([_FIRST, _SECOND], replace(self._form, encoding_format="base64"))
-            if isinstance(pair, _Answer):
-                return pair, "honoured" if pair.reply.is_base64 else "ignored"
-            said = "refused"
-        return self._all([_FIRST, _SECOND], self._form), said
+            if isinstance(pair, _Answer) and not pair.reply.is_base64:
+                return pair, "ignored"
+            if isinstance(pair, _Answer) and _has(pair.reply, first.reply):
+                return pair, "honoured"
+            said = "refused" if isinstance(pair, Failure) else "other bytes"
+        numbers = self._all([_FIRST, _SECOND], self._form)
+        if said == "other bytes" and isinstance(pair, _Answer) and isinstance(numbers, _Answer):
+            # Where numbers are no more alike the encoding is not to blame.
+            return numbers, said if _has(numbers.reply, first.reply) else "honoured"
+        return numbers, said
 
     def _compare(self, first: Reply, pair: Reply, second: Reply) -> bool:
         """Whether the same texts had the same vectors, in their order."""
@@ -294,6 +300,13 @@ def _learnt(
         "input_modalities": [] if listed is None else list(listed.input_modalities),
         "expires_on": None if expiry is None else expiry.isoformat(),
     }
+
+
+def _has(pair: Reply, one: Reply) -> bool:
+    """Whether one of two vectors is that of one text."""
+    if pair.vectors.shape[1] != one.vectors.shape[1]:
+        return False
+    return max(_cosine(one.vectors[0], row) for row in pair.vectors) >= SAME_COSINE
 
 
 def _providers(answers: Sequence[_Answer]) -> list[str]:

@@ -18,6 +18,7 @@ from ragkit.embedding.complaints import Target
 from ragkit.embedding.dialects import Dialect, dialect_of
 from ragkit.embedding.encoding import EncodingProof
 from ragkit.embedding.images import EmbedInput
+from ragkit.embedding.knowledge import Knowledge
 from ragkit.embedding.limits import BatchLimits
 from ragkit.embedding.pace import Pace
 from ragkit.embedding.picture_proof import PictureProof
@@ -71,6 +72,7 @@ class OpenRouterEmbedder:
         dialect: Whose ways the server has (``dialects.DIALECTS``), where its address does not tell:
             a gateway in front of Azure, say.
         profile: What is known of the model; None for what the catalogue says.
+        knowledge: What was found out about the server before; None for nothing.
         takes_images: Whether the model takes pictures, as its server's list says; None for what the
             catalogue says, and for models that it does not know the server is asked.
 
@@ -99,6 +101,7 @@ class OpenRouterEmbedder:
         takes_images: bool | None = None,
         dialect: str | None = None,
         profile: ModelProfile | None = None,
+        knowledge: Knowledge | None = None,
     ) -> None:
         url = OPENROUTER_URL if base_url is None else checked_base_url(base_url)
         # The very URL that the environment's key is for: see config.key_for.
@@ -151,13 +154,15 @@ class OpenRouterEmbedder:
                 requests_per_minute=requests_per_minute,
                 tokens_per_minute=tokens_per_minute,
             ),
-            limits=_limits(ways, self._profile),
+            limits=_limits(ways, self._profile, knowledge),
             election=WidthElection(dimensions or self._profile.dimensions),
             dimensions=dimensions,
             # Servers refuse it for models that cannot be cut, even when it states their width.
             sends_dimensions=dimensions != self._profile.dimensions,
             encoding=EncodingProof(
-                offers_base64=ways.offers_base64, states_float=ways.states_float
+                offers_base64=ways.offers_base64,
+                states_float=ways.states_float,
+                was_proven=None if knowledge is None else knowledge.base64,
             ),
             pictures=PictureProof(_picture_refusal(self._profile, takes_images)),
         )
@@ -192,6 +197,14 @@ class OpenRouterEmbedder:
         """What this embedder may still spend."""
         return self._budget
 
+    @property
+    def knowledge(self) -> Knowledge | None:
+        """What was found out about the server so far; None before anything was answered."""
+        server = self._server
+        if not server.election.has_answers:
+            return None
+        return Knowledge.of(server.limits, base64=server.encoding.finding)
+
     def seconds_for(self, texts: int, tokens: int) -> float | None:
         """How long so many texts take at least at the limits of rate; None where none is known.
 
@@ -210,7 +223,7 @@ class OpenRouterEmbedder:
         return other
 
     def pinned_to(self, provider: str) -> Self:
-        """The same embedder, asking one provider and no other; see ``RoutedEmbedder``."""
+        """The same embedder, asking one provider and no other; see ``RemoteEmbedder``."""
         other = copy.copy(self)
         chosen = {"only": [provider], "allow_fallbacks": False}
         kept = {key: value for key, value in (self._form.provider or {}).items() if key != "order"}
@@ -289,10 +302,13 @@ def _picture_refusal(known: ModelProfile, takes_images: bool | None) -> str | No
     return f"a picture, and {known.name} takes text only: choose a model that takes images"
 
 
-def _limits(ways: Dialect, known: ModelProfile) -> BatchLimits:
+def _limits(ways: Dialect, known: ModelProfile, earlier: Knowledge | None) -> BatchLimits:
     most = ways.most_inputs if known.batch_inputs is None else known.batch_inputs
     most = min(most, ways.most_inputs)
-    return BatchLimits(inputs=min(ways.inputs, most), most_inputs=most, tokens=ways.tokens)
+    limits = BatchLimits(inputs=min(ways.inputs, most), most_inputs=most, tokens=ways.tokens)
+    if earlier is not None:
+        earlier.begin(limits)
+    return limits
 
 
 def _key(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from ragkit.embedding.knowledge import Knowledge
 from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
 from ragkit.embedding.seam import (
     EmbeddedBatch,
@@ -12,8 +13,8 @@ from ragkit.embedding.seam import (
     EmbedInput,
     FloatMatrix,
     FloatVector,
+    RemoteEmbedder,
     Role,
-    RoutedEmbedder,
     embed_all,
     embed_one,
 )
@@ -59,10 +60,16 @@ class ScreenedEmbedder:
             return self._screen.clean(query)
         return replace(query, text=self._screen.clean(query.text))
 
-    def pinned_to(self, provider: str) -> Embedder:
-        """As ``RoutedEmbedder.pinned_to``; one that is not routed stays as it is."""
+    @property
+    def knowledge(self) -> Knowledge | None:
+        """As ``RemoteEmbedder.knowledge``."""
         embedder = self._embedder
-        if not isinstance(embedder, RoutedEmbedder):
+        return embedder.knowledge if isinstance(embedder, RemoteEmbedder) else None
+
+    def pinned_to(self, provider: str) -> Embedder:
+        """As ``RemoteEmbedder.pinned_to``; one that is not routed stays as it is."""
+        embedder = self._embedder
+        if not isinstance(embedder, RemoteEmbedder):
             return self
         return ScreenedEmbedder(embedder.pinned_to(provider), self._screen)
 

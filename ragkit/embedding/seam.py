@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ragkit.embedding.images import EmbedInput, ImageInput
+from ragkit.embedding.knowledge import Knowledge
 from ragkit.errors import InputRejected
 from ragkit.models.fingerprint import Fingerprint
 
@@ -21,8 +22,8 @@ __all__ = [
     "FloatMatrix",
     "FloatVector",
     "ImageInput",
+    "RemoteEmbedder",
     "Role",
-    "RoutedEmbedder",
     "embed_all",
     "embed_one",
 ]
@@ -101,8 +102,13 @@ class Embedder(Protocol):
 
 
 @runtime_checkable
-class RoutedEmbedder(Embedder, Protocol):
-    """An ``Embedder`` whose requests a router may send to one of several providers."""
+class RemoteEmbedder(Embedder, Protocol):
+    """An ``Embedder`` that asks a server, which may be a router to several providers."""
+
+    @property
+    def knowledge(self) -> Knowledge | None:
+        """What was found out about the server so far; None before anything was asked."""
+        ...
 
     def pinned_to(self, provider: str) -> Embedder:
         """The same embedder, on the same budget, asking one provider and no other.

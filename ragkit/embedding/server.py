@@ -89,25 +89,29 @@ class Server:
             encoding_format=job.encoding,
         )
 
-    def learn(self, job: Job, reply: Reply, *, full: bool) -> None:
+    def learn(self, job: Job, reply: Reply, *, full: bool) -> bool:
         """What an answer tells: that the server bears more, and how it counts tokens.
 
         Args:
             job: Its batch.
             reply: Every check passed.
             full: Whether as many requests were in flight as may be.
+
+        Returns:
+            Whether its vectors can be believed; an answer that cannot be is none.
         """
         billed = 0.0 if reply.tokens is None else reply.tokens - job.tokens_expected
         self.pace.answered(amount=job.weight_bytes, full=full, tokens=billed)
         self.pace.told(reply.headers)
-        self.encoding.answered(job.encoding, reply)
+        is_believed = self.encoding.answered(job.encoding, reply)
         if job.is_pictures:
-            return
+            return is_believed
         if not self.watch.suspects(job.size_bytes, reply.tokens, self.limits):
             self.limits.learn(reply.tokens, job.size_bytes)
         self.limits.answered(len(job.entries), time.monotonic() - job.sent_s)
         if job.halves is not None and (most := job.halves.answered(len(job.entries))):
             self.limits.fell_to(most)
+        return is_believed
 
 
 def ask(

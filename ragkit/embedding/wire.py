@@ -282,10 +282,12 @@ def _unit(rows: FloatMatrix) -> tuple[FloatMatrix, bool]:
     # Squares in float64: those of float32 overflow at 2e19 and vanish at 1e-23.
     norms = np.empty(len(rows), np.float64)
     size = max(1, _BLOCK_NUMBERS // rows.shape[1])
-    for start in range(0, len(rows), size):
-        block = np.square(rows[start : start + size], dtype=np.float64)
-        block.sum(axis=1, out=norms[start : start + size])
-    np.sqrt(norms, out=norms)
+    # A number that is none is found in its norm, below.
+    with np.errstate(invalid="ignore"):
+        for start in range(0, len(rows), size):
+            block = np.square(rows[start : start + size], dtype=np.float64)
+            block.sum(axis=1, out=norms[start : start + size])
+        np.sqrt(norms, out=norms)
     if not np.isfinite(norms).all():
         raise _FlawError(
             f"vector {int(np.argmin(np.isfinite(norms)))} has a number that is not finite"

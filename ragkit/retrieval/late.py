@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
+from ragkit.embedding.knowledge import Knowledge
 from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
 from ragkit.embedding.seam import (
     EmbeddedBatch,
@@ -17,8 +18,8 @@ from ragkit.embedding.seam import (
     EmbedInput,
     FloatMatrix,
     FloatVector,
+    RemoteEmbedder,
     Role,
-    RoutedEmbedder,
     embed_one,
 )
 from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
@@ -142,10 +143,16 @@ class LateEmbedder(_Late[Embedder]):
             queried(self.fingerprint.model, batch)
             yield batch
 
+    @property
+    def knowledge(self) -> Knowledge | None:
+        """As ``RemoteEmbedder.knowledge``; nothing of one that was not made or is not remote."""
+        part = self.part if self.is_made else None
+        return part.knowledge if isinstance(part, RemoteEmbedder) else None
+
     def pinned_to(self, provider: str) -> Embedder:
-        """As ``RoutedEmbedder.pinned_to``; one that is not routed stays as it is."""
+        """As ``RemoteEmbedder.pinned_to``; one that is not routed stays as it is."""
         part = self.part
-        return part.pinned_to(provider) if isinstance(part, RoutedEmbedder) else part
+        return part.pinned_to(provider) if isinstance(part, RemoteEmbedder) else part
 
     def embed_documents(self, texts: Sequence[EmbedInput]) -> FloatMatrix:
         """As ``Embedder.embed_documents``."""

@@ -22,8 +22,8 @@ from ragkit.embedding.seam import (
     EmbedInput,
     FloatMatrix,
     FloatVector,
+    RemoteEmbedder,
     Role,
-    RoutedEmbedder,
 )
 from ragkit.errors import EmbeddingError, InputRejected
 from ragkit.models.fingerprint import Fingerprint
@@ -301,7 +301,7 @@ class RouteWatch:
     def _ask(self, provider: str) -> str:
         """Compare one provider; why that could not be done, or nothing."""
         embedder = self._embedder
-        if isinstance(embedder, RoutedEmbedder):
+        if isinstance(embedder, RemoteEmbedder):
             embedder = embedder.pinned_to(provider)
         stored = np.stack([canary.vector for canary in self.canaries])
         fresh, by = np.zeros_like(stored), ""
