@@ -71,6 +71,8 @@ def explanation_lines(hit: Hit, explanation: Explanation) -> list[str]:
     if "fused_rank" in hit.scores:
         lines[0] += f" at rank {hit.scores['fused_rank']:,.0f}"
         lines.append(f"     {_rerank_text(explanation.rerank)}")
+    if hit.relevance is not None:
+        lines[0] += f"; relevance {hit.relevance:.2f}"
     kinds = (
         ("words in it", explanation.matched),
         ("not in it", explanation.missing),

@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 from ragkit.errors import InvalidArgument
@@ -18,6 +19,7 @@ from ragkit.indexing.analysis import surfaces
 from ragkit.indexing.languages import LANGUAGES, stop_words
 from ragkit.indexing.seam import WordRanker
 from ragkit.records import Citation, Context, Document
+from ragkit.retrieval.figures import CITED, CitedFigure, cited_figures, figure_in
 from ragkit.retrieval.matching import Match, QuotableText
 from ragkit.storage.snapshot import Snapshot
 
@@ -56,7 +58,6 @@ _FENCED = re.compile(r"^(```+|~~~+)[^\n]*\n.*?(?:^\1|\Z)", re.MULTILINE | re.DOT
 _BLOCK = re.compile(r"(?:^[ ]{0,3}>[^\n]*(?:\n|\Z))+", re.MULTILINE)
 _BLOCK_MARK = re.compile(r"^[ ]{0,3}>[ ]?", re.MULTILINE)
 _ATTRIBUTION = re.compile(r"\n[ \t]*(?:—|–|--)[^\n]*\s*\Z")
-_CITED = re.compile(r"\[(\d{1,6}(?:\s?[,;]\s?\d{1,6}){0,20})\](?!\()")
 _CITED_AT_END = re.compile(r"(?:\s*\[\d{1,6}(?:\s?[,;]\s?\d{1,6}){0,20}\])+[.\s]*\Z")
 _CITED_NEXT = re.compile(r"[.,;:]?\s{0,2}\(?\[(\d{1,6})[\],;]")
 _NUMBER = re.compile(r"\d+")
@@ -64,19 +65,21 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteCheck:
-    """One quotation or citation of an answer, and what was found of it.
+    """One quotation, citation or cited figure of an answer, and what was found of it.
 
     Attributes:
-        kind: ``quote`` or ``citation``.
-        text: The quotation without its marks, or the citation as ``[3]``.
+        kind: ``quote``, ``citation`` or ``figure``.
+        text: The quotation without its marks, the citation as ``[3]``, or the figure.
         answer_start: First character of it in the answer.
         answer_end: One past the last.
         found: Whether it stands in a document; of a citation, whether the context has its number
-            and the collection still its document.
-        match: ``exact``; ``alike`` up to white space, case and typography; None when not found.
-        number: Citation number that stands with the quotation, or is the citation.
-        agrees: Whether the quotation is in the excerpt of that number; None without a number or
-            a context.
+            and the collection still its document; of a figure, whether an excerpt has it that its
+            sentence cites.
+        match: ``exact``; ``alike`` up to white space, case and typography, or in another way to
+            set a number; None when not found.
+        number: Citation number that stands with the quotation or figure, or is the citation.
+        agrees: Whether quotation or figure is in the excerpt of that number; None without a number
+            or a context.
         root: Of the document it was found in; as all that follows None when it was not found.
         source: Path of the document.
         page: Page on which it starts, counted from 1; None also where there are no pages.
@@ -86,7 +89,7 @@ class QuoteCheck:
         reason: Why it was not found; empty when it was.
     """
 
-    kind: Literal["quote", "citation"]
+    kind: Literal["quote", "citation", "figure"]
     text: str
     answer_start: int
     answer_end: int
@@ -106,10 +109,11 @@ class QuoteCheck:
 def verify_quotes(
     answer: str, *, words: WordRanker, store: Snapshot, context: Context | None = None
 ) -> list[QuoteCheck]:
-    r"""Check each quotation, and with a context each citation, of an answer.
+    r"""Check each quotation, and with a context each citation and each figure that is cited.
 
     Quotations are ``"…"``, ``“…”``, ``„…“``, ``«…»``, ``»…«``, ``「…」`` and block quotes (``> ``);
-    what stands in fenced code is none. Citations are ``[1]`` and ``[1, 2]``.
+    what stands in fenced code is none. Citations are ``[1]`` and ``[1, 2]``; the figures of a
+    sentence that ends with some are looked for in the excerpts of these.
 
     Args:
         answer: Of an LLM, or of a person.
@@ -138,6 +142,12 @@ def verify_quotes(
             checks.append(_checked(check, finder, citations, has_context=context is not None))
     if context is not None:
         checks += [_cited(check, finder, citations) for check in _numbers(plain)]
+        for check in checks:
+            if check.kind == "quote":
+                start, end = check.answer_start, check.answer_end
+                plain = plain[:start] + "_" * (end - start) + plain[end:]
+        figures = islice(cited_figures(plain), MOST_QUOTES)
+        checks += [_figure(figure, finder, citations) for figure in figures]
     return sorted(checks, key=lambda check: (check.answer_start, check.answer_end))
 
 
@@ -193,7 +203,7 @@ def _last_number(text: str) -> int | None:
 
 
 def _numbers(answer: str) -> Iterator[QuoteCheck]:
-    for cited in _CITED.finditer(answer):
+    for cited in CITED.finditer(answer):
         for number in _NUMBER.finditer(cited[1]):
             yield QuoteCheck(
                 kind="citation",
@@ -334,6 +344,32 @@ def _cited(check: QuoteCheck, finder: _Finder, citations: dict[int, Citation]) -
         reason = f"{cited.source} is no longer in the collection as it was cited"
         return replace(check, reason=reason)
     return _placed(check, known[0], cited.start, cited.end)
+
+
+def _figure(figure: CitedFigure, finder: _Finder, citations: dict[int, Citation]) -> QuoteCheck:
+    """A figure, looked for in the excerpts that its sentence cites."""
+    check = QuoteCheck(
+        kind="figure",
+        text=figure.text,
+        answer_start=figure.start,
+        answer_end=figure.end,
+        number=figure.numbers[0],
+        agrees=False,
+        reason=f"not in {' or '.join(f'[{number}]' for number in figure.numbers)}",
+    )
+    for number in figure.numbers:
+        cited = citations.get(number)
+        known = None if cited is None else finder.document((cited.root, cited.source))
+        if cited is None or known is None:
+            continue
+        document = known[0]
+        span = figure_in(figure.text, document.text, cited.start, cited.end)
+        if span is not None:
+            same = document.text[slice(*span)] == figure.text
+            placed = _placed(check, document, *span)
+            match: Literal["exact", "alike"] = "exact" if same else "alike"
+            return replace(placed, match=match, number=number, agrees=True, reason="")
+    return check
 
 
 def _placed(check: QuoteCheck, document: Document, start: int, end: int) -> QuoteCheck:

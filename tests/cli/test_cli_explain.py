@@ -14,7 +14,9 @@ def test_search_explains(indexed: Shell) -> None:
     assert (done.code, done.err) == (0, "")
     *_, why, words, where = done.out.splitlines()
     score = done.out.split()[1]
-    assert why == f"    why: lexical {score} at rank 1 = {score}"
+    known, told = why.split("; relevance ")
+    assert known == f"    why: lexical {score} at rank 1 = {score}"
+    assert 0 < float(told) < 1
     assert "soup" in words
     assert "zebras" in words.partition("not in it:")[2]
     assert words.endswith("too common to count: how, are")

@@ -133,6 +133,32 @@ def test_citations_are_checked_against_their_context(collection: ragkit.Collecti
     assert stale[0].reason == "gone.md is no longer in the collection as it was cited"
 
 
+def test_cited_figures_are_looked_for_in_what_is_cited(collection: ragkit.Collection) -> None:
+    """A figure is found in the excerpt that its sentence cites, however it is set, or said not."""
+    context = collection.context("how often are keys rotated, and how long are backups kept?")
+    numbers = {one.source: one.number for one in context.citations}
+    backups, keys = numbers["backups.md"], numbers["keys.md"]
+    answer = (
+        f"1. Backups are kept for 35 days [{backups}].\n"
+        f"2. Since 2019 they are kept for 36.0 or 35.0 days [{keys}][{backups}], some say 12."
+        f' "Backups are kept for 35 days" [{backups}].'
+    )
+    checks = collection.verify_quotes(answer, context=context)
+    figures = [one for one in checks if one.kind == "figure"]
+    assert [(one.text, one.source, one.match, one.agrees) for one in figures] == [
+        ("35", "backups.md", "exact", True),
+        ("2019", None, None, False),
+        ("36.0", None, None, False),
+        ("35.0", "backups.md", "alike", True),
+    ]
+    assert figures[1].reason == f"not in [{keys}] or [{backups}]"
+    texts = {one.source: one.text for one in collection.documents()}
+    assert texts["backups.md"][slice(figures[0].start, figures[0].end)] == "35"
+    assert figures[0].number == backups
+    assert answer[figures[3].answer_start : figures[3].answer_end] == "35.0"
+    assert collection.verify_quotes("35 days [1].") == []
+
+
 def test_a_hostile_answer_is_bounded(collection: ragkit.Collection) -> None:
     """Thousands of quotations, signs without end and no words end soon, and are all accounted."""
     many = collection.verify_quotes(' "soup is"' * 400)
