@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ragkit.embedding.images import ImageInput
     from ragkit.embedding.local import LocalEmbedder
     from ragkit.embedding.openrouter import OpenRouterEmbedder
+    from ragkit.embedding.reranker import OpenRouterReranker
     from ragkit.errors import RagkitError
     from ragkit.evaluation.querysets import Question
     from ragkit.evaluation.results import Comparison, Evaluation, compare
@@ -61,6 +62,7 @@ __all__ = [
     "ImageInput",
     "LocalEmbedder",
     "OpenRouterEmbedder",
+    "OpenRouterReranker",
     "Passage",
     "Question",
     "QuoteCheck",
@@ -92,6 +94,7 @@ _HOMES = {
     "ImageInput": "ragkit.embedding.images",
     "LocalEmbedder": "ragkit.embedding.local",
     "OpenRouterEmbedder": "ragkit.embedding.openrouter",
+    "OpenRouterReranker": "ragkit.embedding.reranker",
     "Question": "ragkit.evaluation.querysets",
     "QuoteCheck": "ragkit.retrieval.quotes",
     "RagkitError": "ragkit.errors",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -176,18 +176,16 @@ class Retriever:
                 mode=mode,
                 where=where,
                 rerank=rerank,
+                min_relevance=min_relevance,
                 explain=explain,
             )
         ]
 
     def _answer(self, hits: Hits, k: int, min_relevance: float | None) -> Hits:
-        """The k best, without those that are not relevant enough, and whether any is."""
+        """The k best, and whether any of them is relevant."""
         best = hits[:k]
         least = RELEVANT if min_relevance is None else min_relevance
-        enough = [hit for hit in best if hit.relevance is not None and hit.relevance >= least]
-        if min_relevance is not None:
-            best = [replace(hit, rank=rank) for rank, hit in enumerate(enough, 1)]
-        relevant = bool(enough) if self._is_calibrated else None
+        relevant = any(map(_is_relevant(least), best)) if self._is_calibrated else None
         return Hits(best, rerank=hits.rerank, relevant=relevant)
 
     def candidates(
@@ -198,6 +196,7 @@ class Retriever:
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
         rerank: str | None = None,
+        min_relevance: float | None = None,
         explain: bool = False,
     ) -> list[Hits]:
         """All that ``search_many`` looks at to find the k best: more than k where it reranks."""
@@ -217,6 +216,10 @@ class Retriever:
             asked = _Asked(query=words, k=number, where=where, explain=explain)
             read = next(readers, None)
             hits = [] if read is None else self._best(read, asked, first_depth(mode, number))
+            if min_relevance is not None:
+                # Before a model is paid for what would be left out.
+                enough = filter(_is_relevant(min_relevance), hits)
+                hits = [replace(hit, rank=rank) for rank, hit in enumerate(enough, 1)]
             found.append(self._reranked(hits, words, rerank))
         return found
 
@@ -312,3 +315,7 @@ class Retriever:
             hit, found.stored, query=asked.query, scales=candidates.scales, where=asked.where
         )
         return replace(hit, explanation=explanation)
+
+
+def _is_relevant(least: float) -> Callable[[Hit], bool]:
+    return lambda hit: hit.relevance is not None and hit.relevance >= least

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from retrieval_parts import (
     CountedWords,
     HashedEmbedder,
+    LengthReranker,
     MatrixVectors,
     MemoryStore,
     words_of,
@@ -164,6 +165,24 @@ def test_what_is_not_relevant_enough_is_left_out() -> None:
     none = found.search("pump parliament tax violin election budget law", min_relevance=least)
     assert list(none) == []
     assert none.relevant is False
+
+
+def test_a_model_is_given_what_is_relevant_enough_alone() -> None:
+    """The k best by the model of all that reach the least relevance; nothing is paid for none."""
+    found, model = retriever(), LengthReranker()
+    found._reranker = model
+    query, least = "pump water valve hill", 0.5
+    enough = found.search(query, k=24, min_relevance=least)
+    hits = found.search(query, k=2, min_relevance=least, rerank="test/long-is-good")
+    assert len(model.asked[0][1]) == len(enough) > 2
+    best = sorted(enough, key=lambda hit: (-len(hit.text), hit.rank))[:2]
+    assert [hit.passage for hit in hits] == [hit.passage for hit in best]
+    assert [hit.rank for hit in hits] == [1, 2]
+    assert hits.relevant is True
+    none = found.search(
+        "pump parliament tax violin election budget law", min_relevance=least, rerank="m"
+    )
+    assert (list(none), none.relevant, len(model.asked)) == ([], False, 1)
 
 
 def test_without_a_calibration_nothing_is_claimed() -> None:
