@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import struct
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ragkit.errors import DocumentUnreadable
@@ -16,13 +15,14 @@ from ragkit.reading.composing import Composer, one_line
 from ragkit.reading.content import RawFile, Reading
 from ragkit.reading.old_records import Record, records, shared_strings, text_at
 from ragkit.reading.ole import OLE_MARK, PARSE_ERRORS, open_container
+from ragkit.reading.ole_properties import summary_of
 from ragkit.reading.properties import stated_metadata, stated_title
 from ragkit.reading.rtf_tokens import codec_of_page
 from ragkit.reading.sheet_tables import write_sheet
 from ragkit.reading.sheet_values import format_kind, plain_number, shown
 
 if TYPE_CHECKING:
-    import olefile
+    pass
 
 __all__ = ["read_old_sheets"]
 
@@ -31,10 +31,6 @@ _STYLE, _FORMAT, _DATE_MODE, _PASSWORD = 0x00E0, 0x041E, 0x0022, 0x002F
 _SHARED, _NUMBER, _PACKED, _MANY_PACKED = 0x00FD, 0x0203, 0x027E, 0x00BD
 _LABEL, _RICH_LABEL, _FORMULA, _RESULT, _BOOLEAN = 0x0204, 0x00D6, 0x0006, 0x0207, 0x0205
 _WIDE_VERSION = 0x0600
-_PROPERTIES = MappingProxyType({2: "title", 3: "subject", 4: "author", 5: "keywords"})
-_SUMMARY = "\x05SummaryInformation"
-_MOST_PROPERTIES = 100
-_BYTE_STRING = 0x1E
 
 
 def read_old_sheets(raw: RawFile) -> Reading:
@@ -53,7 +49,7 @@ def read_old_sheets(raw: RawFile) -> Reading:
                     raise DocumentUnreadable("encrypted: save it without a password")
                 raise DocumentUnreadable("not an Excel workbook, whatever its name says")
             stream: bytes = container.openstream(names[0]).read()
-            properties = _properties(container)
+            properties = summary_of(container)
         book = _Book(stream)
         composer = Composer()
         for name, start in book.sheets:
@@ -62,29 +58,6 @@ def read_old_sheets(raw: RawFile) -> Reading:
         raise DocumentUnreadable("damaged or cut off: its records make no sense") from error
     title = stated_title(properties.pop("title", ""))
     return composer.reading(raw, title=title, metadata=stated_metadata(properties))
-
-
-def _properties(container: olefile.OleFileIO) -> dict[str, str]:
-    """Title and the like; olefile's own reader of them loops as long as a damaged file says."""
-    if not container.exists(_SUMMARY):
-        return {}
-    data: bytes = container.openstream(_SUMMARY).read()
-    section = int.from_bytes(data[44:48], "little")
-    count = min(int.from_bytes(data[section + 4 : section + 8], "little"), _MOST_PROPERTIES)
-    places = {
-        int.from_bytes(data[at : at + 4], "little"): section
-        + int.from_bytes(data[at + 4 : at + 8], "little")
-        for at in range(section + 8, section + 8 + 8 * count, 8)
-    }
-    page = places.get(1, len(data))
-    codec = codec_of_page(int.from_bytes(data[page + 4 : page + 6], "little") or 1252)
-    found: dict[str, str] = {}
-    for number, key in _PROPERTIES.items():
-        at = places.get(number, len(data))
-        if int.from_bytes(data[at : at + 4], "little") == _BYTE_STRING:
-            length = int.from_bytes(data[at + 4 : at + 8], "little")
-            found[key] = data[at + 8 : at + 8 + length].decode(codec, "replace").strip("\0")
-    return found
 
 
 class _Book:

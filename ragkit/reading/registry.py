@@ -43,6 +43,8 @@ _WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document
 _SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 _SHEETS = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _OLD_SHEETS = "application/vnd.ms-excel"
+_OLD_WORD = "application/msword"
+_OLD_SLIDES = "application/vnd.ms-powerpoint"
 _TEXT = "application/vnd.oasis.opendocument.text"
 _SPREADSHEET = "application/vnd.oasis.opendocument.spreadsheet"
 _PRESENTATION = "application/vnd.oasis.opendocument.presentation"
@@ -96,6 +98,8 @@ _READERS = MappingProxyType(
         "message/rfc822": _Entry("mail", "read_mail", 1, shows=True),
         "application/vnd.ms-outlook": _Entry("outlook", "read_outlook", 1, shows=True),
         _OLD_SHEETS: _Entry("old_sheets", "read_old_sheets", 1),
+        _OLD_WORD: _Entry("old_word", "read_old_word", 1),
+        _OLD_SLIDES: _Entry("old_slides", "read_old_slides", 1),
         "application/rtf": _Entry("rtf", "read_rtf", 1),
         **dict.fromkeys(PICTURE_TYPES, _Entry("pictures", "read_picture", 1, shows=True)),
     }
@@ -142,6 +146,8 @@ _EXTENSIONS = MappingProxyType(
             "application/vnd.ms-outlook": "msg",
             "application/rtf": "rtf",
             _OLD_SHEETS: "xls xlt",
+            _OLD_WORD: "doc dot",
+            _OLD_SLIDES: "ppt pps pot",
             "text/css": "css",
             "text/x-python": "py pyi",
             "text/javascript": "js mjs cjs jsx",
@@ -196,7 +202,7 @@ _INTERPRETERS = (
 
 # Formats whose readers are still to come, by extension: a line of the report, not noise.
 _LATER = word_set(
-    "doc dot ppt pps xlsb mobi azw3"
+    "xlsb mobi azw3"
     " mbox zst 7z rar bmp tif tiff heic avif"
     " ico psd mp3 mp4 m4a wav ogg flac webm mkv mov avi parquet sqlite db"
 )
@@ -232,8 +238,11 @@ _CONTAINERS = frozenset(
         "application/vnd.ms-outlook",
         "application/rtf",
         _OLD_SHEETS,
+        _OLD_WORD,
+        _OLD_SLIDES,
     }
 )
+_OLD_OFFICE = frozenset({_OLD_SHEETS, _OLD_WORD, _OLD_SLIDES})
 _OLE2 = b"\xd0\xcf\x11\xe0"
 # Where, what stands there, and what that makes of the file.
 _MARKS = (
@@ -276,8 +285,8 @@ def media_type(source: str, data: bytes) -> str:
     if data.startswith(b"%PDF-"):
         return "application/pdf"
     by_mark = _by_mark(data)
-    if by_name == _OLD_SHEETS and not data.startswith(_OLE2):
-        # Web applications "export to Excel" by naming a page so.
+    if by_name in _OLD_OFFICE and not data.startswith(_OLE2):
+        # Web applications "export to Excel" or Word by naming a page so.
         by_content = _by_content(data, has_extension=True)
         return by_mark or (by_content if by_content != "text/plain" else by_name)
     if by_name == "application/pdf" or by_name in _CONTAINERS:
