@@ -124,7 +124,7 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("noise.txt", _NOISE, "skipped", "binary file"),
     Sample("picture.md", _PNG, "skipped", "a picture, and the model is not known"),
     Sample("program", b"\x7fELF\x02\x01\x01" + bytes(500), "skipped", "binary file"),
-    Sample("letter.doc", b"\xd0\xcf\x11\xe0rest", "failed", "not a Word document"),
+    Sample("letter.doc", b"\xd0\xcf\x11\xe0rest", "failed", "damaged or cut off"),
     Sample("letter.docx", b"PK\x03\x04rest", "failed", "damaged or cut off"),
     Sample("packed.bin", b"PK\x03\x04rest", "skipped", "format not read yet: zip"),
     Sample("bundle.min.js", b"var a=1;", "skipped", "minified"),
