@@ -399,7 +399,8 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         if embedder is None:
             check_model(self.path, snapshot, self._settings)
             embedder = self._embedders.current
-        return Parts(self._store, embedder, installation_key(), self._reranker)
+        languages = self._settings.profile.languages
+        return Parts(self._store, embedder, installation_key(), self._reranker, languages)
 
     def _synchroniser(self, embedder: LateEmbedder) -> Synchroniser:
         from ragkit.sync.synchronise import Synchroniser  # noqa: PLC0415 - loads the readers

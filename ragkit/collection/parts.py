@@ -86,11 +86,17 @@ class Parts:
     """
 
     def __init__(
-        self, store: Store, embedder: Embedder, key: bytes, reranker: Reranker | None = None
+        self,
+        store: Store,
+        embedder: Embedder,
+        key: bytes,
+        reranker: Reranker | None = None,
+        languages: tuple[str, ...] = (),
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._reranker = reranker
+        self._languages = languages
         self._key = key
         self._guard = threading.Lock()
         self._vectors: VectorRanker | None = None
@@ -190,6 +196,10 @@ class _NoVectors:
     def scores(self, vector: FloatVector, ids: IdArray) -> FloatVector:  # noqa: ARG002
         """No score for any."""
         return np.full(len(ids), np.nan, np.float32)
+
+    def sample(self) -> IdArray:
+        """None."""
+        return np.empty(0, np.int64)
 
     def copies(self, id_: int) -> IdArray:  # noqa: ARG002
         """None."""

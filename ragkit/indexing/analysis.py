@@ -16,19 +16,20 @@ from collections.abc import Callable
 
 import Stemmer
 
-from ragkit.indexing.languages import DEFAULT_LANGUAGE, LANGUAGES, guess_language
+from ragkit.indexing.languages import DEFAULT_LANGUAGE, LANGUAGES, language_of
 
 __all__ = [
     "ANALYSIS_VERSION",
     "Analyzer",
     "detect_language",
     "is_unspaced",
+    "stemmer_version",
     "surfaces",
     "terms",
 ]
 
 # Goes up whenever any text would give other terms; older indexes are then built anew.
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 
 # Terms of the whole of a word, and of its parts.
 Split = tuple[list[str], list[str]]
@@ -59,6 +60,9 @@ _SURFACE = re.compile(
 _ASCII_SURFACE = re.compile(r"\w++(?:[.\-']\w++)*+(?:\+\+|#)?", re.ASCII)
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]")
+# Scripts of letters rather than syllables: pairs of them are in every passage. Without its blanks
+# English is found with nDCG@10 0.78 by pairs, 0.96 by threes, 0.97 as words.
+_LETTERED = re.compile("[\u0e01-\u0edf\u1000-\u109f\u1780-\u17d3]{3,}+")
 
 _PLAIN = re.compile(r"[a-z]++|[0-9]++")
 _SEPARATORS = re.compile(r"[._\-]+")
@@ -84,7 +88,9 @@ _FOLDED_MARKS = re.compile("[\u0300-\u036f\u05b0-\u05c7\u064b-\u065f\u0670]+")
 _ELIDED = re.compile(
     r"(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|un|gl|all|dall|dell|nell|sull|quest|quell)'(?=..)"
 )
-_ELIDING_LANGUAGES = frozenset({"fr", "it"})
+_ELIDING_LANGUAGES = frozenset({"ca", "fr", "it"})
+# Whose marks tell words apart: they are found with them, and with half the weight without.
+_TONAL_LANGUAGES = frozenset({"vi"})
 
 # By the first letter of a word that is not Latin.
 _SCRIPT_STEMMERS = (
@@ -107,14 +113,15 @@ class Analyzer:
     """Makes terms, and remembers those of the words it has seen; for one thread at a time.
 
     Args:
-        language: ISO 639-1 code of the texts in Latin script; one that is not known is taken for
-            English. Words in other scripts are stemmed by their script.
+        language: ISO 639-1 code of the texts in Latin script; another is taken for English. Words
+            in other scripts are stemmed by their script.
     """
 
     def __init__(self, language: str = DEFAULT_LANGUAGE) -> None:
         self._language = language if language in LANGUAGES else DEFAULT_LANGUAGE
         self._stemmers: dict[str, Callable[[str], str]] = {}
-        self._stem_latin = self._stemmer(LANGUAGES[self._language])
+        name = LANGUAGES[self._language]
+        self._stem_latin = self._stemmer(name) if name else str
         self._seen: dict[str, tuple[str, ...]] = {}
 
     def terms(self, text: str) -> list[str]:
@@ -169,6 +176,8 @@ class Analyzer:
         if _PLURAL_ACRONYM.fullmatch(piece):
             return [self._term(piece[:-1].lower())], []
         words = [self._term(piece.casefold())]
+        if self._language in _TONAL_LANGUAGES and not piece.isascii():
+            return [piece.casefold()[:_LONGEST]], words
         if piece.isascii() and _IS_CAMEL.search(piece):
             parts = _CAMEL_PARTS.findall(piece)
             return words, [self._term(part.lower()) for part in parts if part.isdigit() or part[1:]]
@@ -223,9 +232,14 @@ def terms(text: str, language: str = DEFAULT_LANGUAGE) -> list[str]:
     return Analyzer(language).terms(text)
 
 
+def stemmer_version() -> str:
+    """What stems words; another version may stem them otherwise."""
+    return f"Snowball {Stemmer.version()}"
+
+
 def detect_language(text: str) -> str:
-    """ISO 639-1 code of a text in Latin script; English when nothing speaks for another."""
-    return guess_language(text) or DEFAULT_LANGUAGE
+    """ISO 639-1 code of a text's language; English when nothing speaks for another."""
+    return language_of(text) or DEFAULT_LANGUAGE
 
 
 def is_unspaced(surface: str) -> bool:
@@ -249,11 +263,16 @@ def fold(word: str) -> str:
 
 
 def _pairs(run: str) -> list[str]:
-    """Pairs of neighbours; a character alone is its own term, and so is a Chinese one anywhere."""
+    """Pairs of neighbours; a character alone is its own term, and so is a Chinese one anywhere.
+
+    Threes too where the script is one of letters, as Thai is.
+    """
     if len(run) == 1:
         return [run]
     found = [run[i : i + 2] for i in range(len(run) - 1)]
     found += _HAN.findall(run)
+    for letters in _LETTERED.findall(run):
+        found += [letters[i : i + 3] for i in range(len(letters) - 2)]
     return found
 
 

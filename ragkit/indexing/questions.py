@@ -5,6 +5,7 @@ Common words are left out of every question that has others.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,15 @@ __all__ = ["Question", "query_phrases", "query_terms"]
 _PART_WEIGHT = 0.5
 # A single letter (the J of V(D)J, the P of P. falciparum) stands in many passages by chance.
 _LETTER_WEIGHT = 0.25
+
+# Pairs of Thai letters and the like are in every passage, threes tell them apart. Pairs of hiragana
+# are mostly endings and particles.
+_LETTERS_WEIGHT = 0.3
+_LETTER_PAIR = re.compile("[\u0e01-\u0edf\u1000-\u109f\u1780-\u17d3]{2}")
+_KANA_WEIGHT = 0.5
+_KANA_PAIR = re.compile("[\u3041-\u309f]{2}")
+# Chinese characters that are grammar; alone they say nothing (nDCG@10 0.963 without, 0.959 with).
+_GRAMMAR = frozenset("的了是在和与或及也都就而被把从对为于中上下这那哪谁吗呢么什怎几多少")
 
 # Shorter runs of words occur by chance, and halves of questions do so more than whole ones (with 4
 # words they cost SciFact 0.002 nDCG@10); longer texts are found by their many terms.
@@ -105,6 +115,10 @@ def _weights_of(surface: str, analyzers: Mapping[str, Analyzer]) -> dict[str, fl
     # A word common in another language is no word of that language's passages.
     speaking = [code for code in analyzers if surface.casefold() not in stop_words(code)]
     weights: dict[str, float] = {}
+    if is_unspaced(surface):
+        pieces = next(iter(analyzers.values())).terms(surface)
+        telling = [piece for piece in pieces if piece not in _GRAMMAR] or pieces
+        return {piece: _weight_of_run(piece) for piece in telling}
     for code in speaking or analyzers:
         words, parts = analyzers[code].split(surface)
         for terms, weight in ((words, 1.0), (parts, _PART_WEIGHT)):
@@ -116,4 +130,11 @@ def _weights_of(surface: str, analyzers: Mapping[str, Analyzer]) -> dict[str, fl
 
 
 def _is_letter(term: str) -> bool:
-    return len(term) == 1 and term.isalpha() and not is_unspaced(term)
+    return len(term) == 1 and term.isalpha()
+
+
+def _weight_of_run(term: str) -> float:
+    """What a piece of a run of a script without blanks counts."""
+    if _KANA_PAIR.fullmatch(term):
+        return _KANA_WEIGHT
+    return _LETTERS_WEIGHT if _LETTER_PAIR.fullmatch(term) else 1.0

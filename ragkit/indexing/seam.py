@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -28,6 +29,8 @@ class Ranking:
         full: What counts as having all that was asked for: ``highest``, or more where no passage
             does. For words it is what each word of the query would score, once in a passage of
             average length.
+        leading: Ids of the best few passages in the index, whatever the filter; for words alone.
+        leading_scores: Their scores.
     """
 
     ids: IdArray
@@ -35,6 +38,8 @@ class Ranking:
     lowest: float
     highest: float
     full: float = 0.0
+    leading: IdArray = field(default_factory=lambda: np.empty(0, np.int64))
+    leading_scores: FloatVector = field(default_factory=lambda: np.empty(0, np.float32))
 
 
 class VectorRanker(Protocol):
@@ -51,6 +56,10 @@ class VectorRanker(Protocol):
         """Cosine of these passages, float32 (len(ids),); NaN for an id that is not in the index."""
         ...
 
+    def sample(self) -> IdArray:
+        """Sorted ids of passages from everywhere in the index, some hundred or all there are."""
+        ...
+
     def copies(self, id_: int) -> IdArray:
         """Sorted ids of the passages whose embedded text, and so vector, is that of this one.
 
@@ -61,6 +70,10 @@ class VectorRanker(Protocol):
 
 class WordRanker(Protocol):
     """Ranks passages by BM25 with the words of a query."""
+
+    def languages(self) -> Mapping[str, float]:
+        """Share of the passages that are in each language, by ISO 639-1 code."""
+        ...
 
     def rank(self, query: str, k: int, *, among: IdArray | None = None) -> Ranking:
         """The k best passages with a word of the query; ``among`` (sorted ids) restricts them."""

@@ -20,6 +20,8 @@ from ragkit.indexing.seam import FloatMatrix, FloatVector, IdArray, Ranking
 
 __all__ = ["MatrixIndex", "VectorIndex"]
 
+_SAMPLED = 512
+
 
 class MatrixIndex:
     """Exact search over rows of a matrix that stays where it is, on disk or in memory.
@@ -115,6 +117,11 @@ class MatrixIndex:
         scores = np.full(len(ids), np.nan, np.float32)
         scores[known] = exact_scores(self._matrix, self._slots[places], query)
         return scores
+
+    def sample(self) -> IdArray:
+        """512 ids, evenly spaced, or all there are; as ``VectorRanker.sample``."""
+        places = np.linspace(0, len(self._ids) - 1, min(_SAMPLED, len(self._ids)))
+        return self._ids[places.astype(np.int64)]
 
     def copies(self, id_: int) -> IdArray:
         """Sorted ids that share the row of this one, itself included; as ``VectorRanker.copies``.

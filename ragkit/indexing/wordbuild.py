@@ -23,7 +23,6 @@ from tantivy import FieldType, Order, Query
 
 from ragkit.errors import CollectionError, InvalidArgument
 from ragkit.indexing.analysis import Analyzer, detect_language
-from ragkit.indexing.languages import LANGUAGES
 from ragkit.indexing.manifest import (
     MANIFEST_NAME,
     DerivedUnusable,
@@ -243,8 +242,6 @@ def _made(added: Iterable[WordEntry], ids: array[int]) -> Iterator[tantivy.Docum
     analyzers: dict[str, Analyzer] = {}
     for entry in added:
         language = entry.language or detect_language(entry.text)
-        if language not in LANGUAGES:
-            language = detect_language("")
         if language not in analyzers:
             analyzers[language] = Analyzer(language)
         analyzer = analyzers[language]

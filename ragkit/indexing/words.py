@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ import tantivy
 from tantivy import Occur, Query
 
 from ragkit.errors import InvalidArgument
-from ragkit.indexing.analysis import ANALYSIS_VERSION
-from ragkit.indexing.languages import LANGUAGES
+from ragkit.indexing.analysis import ANALYSIS_VERSION, stemmer_version
+from ragkit.indexing.languages import KNOWN_LANGUAGES, LANGUAGES
 from ragkit.indexing.manifest import DerivedUnusable, Manifest, check
 from ragkit.indexing.questions import Question, query_phrases
 from ragkit.indexing.seam import FloatVector, IdArray, Ranking
@@ -47,9 +48,15 @@ _MOST_SOUGHT = 5000
 _FEW_IDS = 1000
 _TOGETHER = 250
 
+# How many of the best are told whatever the filter.
+_LEADING = 3
+
 # float32 sums of one passage's terms differ by this much with the order in which they are added,
 # and that order depends on what stands beside it.
 _SAME_SCORE = 2e-6
+
+_Scored = tuple[IdArray, FloatVector]
+_NOTHING: _Scored = (np.empty(0, np.int64), np.empty(0, np.float32))
 
 
 class WordIndex:
@@ -61,9 +68,9 @@ class WordIndex:
         self._searcher: tantivy.Searcher | None = searcher
         self._schema = schema
         self._manifest = manifest
-        self._languages = tuple(
-            code for code in sorted(LANGUAGES) if searcher.doc_freq("language", code)
-        )
+        counts = {code: searcher.doc_freq("language", code) for code in sorted(KNOWN_LANGUAGES)}
+        self._counts = {code: count for code, count in counts.items() if count}
+        self._languages = tuple(code for code in self._counts if code in LANGUAGES)
 
     @classmethod
     def open(cls, directory: Path, *, key: bytes, verify: bool = False) -> WordIndex:
@@ -91,6 +98,11 @@ class WordIndex:
         """Passages whose words still count in the statistics though they are gone, of all."""
         counted = self._manifest.documents + self._manifest.removed
         return self._manifest.removed / counted if counted else 0.0
+
+    def languages(self) -> Mapping[str, float]:
+        """Share of the passages that are in each language, by ISO 639-1 code."""
+        total = sum(self._counts.values())
+        return {code: count / total for code, count in self._counts.items()}
 
     def ids(self) -> IdArray:
         """Sorted int64 ids of all passages in it; twice where one is there twice.
@@ -124,21 +136,20 @@ class WordIndex:
         """
         if k < 1:
             raise InvalidArgument(f"k={k}: ask for 1 or more")
-        searcher = self._opened()
         parsed, full = self._parsed(query)
         if parsed is None:
-            return _ranking(np.empty(0, np.int64), np.empty(0, np.float32), 0.0, full)
+            return _ranking(_NOTHING, _NOTHING, full, k)
         quoted, totals = self._quoted(query, parsed)
+        leading = _with(
+            quoted, totals, *self._best(parsed, _LEADING if among is not None else k, None)
+        )
         if among is None:
-            ids, scores = _with(quoted, totals, *self._best(parsed, k, None))
-            return _ranking(ids[:k], scores[:k], float(scores[0]) if len(scores) else 0.0, full)
-        top = searcher.search(parsed, limit=1, count=False).hits
-        highest = max([float(score) for score, _ in top] + totals[:1].tolist(), default=0.0)
+            return _ranking(leading, leading, full, k)
         few = len(among) <= _FEW_IDS
         ids, scores = self._of(parsed, among) if few else self._best(parsed, k, among)
         allowed = _are_in(quoted, among)
-        ids, scores = _with(quoted[allowed], totals[allowed], ids, scores)
-        return _ranking(ids[:k], scores[:k], highest, full)
+        found = _with(quoted[allowed], totals[allowed], ids, scores)
+        return _ranking(found, leading, full, k)
 
     def scores(self, query: str, ids: IdArray) -> FloatVector:
         """BM25 of given ids, float32 (len(ids),); 0 for one without a word of the query.
@@ -277,7 +288,8 @@ class WordIndex:
 def kind() -> str:
     """What a manifest of this version must be of."""
     version = tantivy.tantivy.__version__
-    return f"words {_SCHEMA_VERSION}, analysis {ANALYSIS_VERSION}, tantivy {version}"
+    analysis = f"analysis {ANALYSIS_VERSION}, {stemmer_version()}"
+    return f"words {_SCHEMA_VERSION}, {analysis}, tantivy {version}"
 
 
 def _settled(ids: IdArray, scores: FloatVector) -> tuple[IdArray, FloatVector]:
@@ -312,8 +324,17 @@ def _are_in(ids: IdArray, allowed: IdArray) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _ranking(ids: IdArray, scores: FloatVector, highest: float, full: float) -> Ranking:
-    return Ranking(ids=ids, scores=scores, lowest=0.0, highest=highest, full=full)
+def _ranking(found: _Scored, leading: _Scored, full: float, k: int) -> Ranking:
+    ids, scores = found
+    return Ranking(
+        ids=ids[:k],
+        scores=scores[:k],
+        lowest=0.0,
+        highest=float(leading[1][0]) if len(leading[1]) else 0.0,
+        full=full,
+        leading=leading[0][:_LEADING],
+        leading_scores=leading[1][:_LEADING],
+    )
 
 
 def open_searcher(directory: Path) -> tuple[tantivy.Searcher, tantivy.Schema]:

@@ -54,6 +54,8 @@ class ModelProfile:
         document_input_type: The same for passages.
         batch_inputs: Most texts in one request; None when no limit is known.
         tokenizer: What counts its tokens.
+        languages: ISO 639-1 codes of the languages that it was trained for; empty for many, or
+            when unknown.
         takes_images: Whether it embeds pictures into the same space.
         caveat: What one should know before choosing it; empty for most.
         is_known: Whether a family was recognised; the dimensions of an unknown one are not checked.
@@ -70,6 +72,7 @@ class ModelProfile:
     document_input_type: str | None = None
     batch_inputs: int | None = None
     tokenizer: TokenizerName = "bound"
+    languages: tuple[str, ...] = ()
     takes_images: bool = False
     caveat: str = ""
     is_known: bool = True
@@ -160,8 +163,10 @@ def _check_dimensions(of: ModelProfile, dimensions: int | None) -> None:
 
 
 def _bert(dimensions: int | None, max_tokens: int = 510) -> ModelProfile:
-    """A model with BERT's uncased vocabulary; two of its 512 tokens are markers."""
-    return ModelProfile(max_tokens=max_tokens, dimensions=dimensions, tokenizer="minilm")
+    """A model of English with BERT's uncased vocabulary; two of its 512 tokens are markers."""
+    return ModelProfile(
+        max_tokens=max_tokens, dimensions=dimensions, tokenizer="minilm", languages=("en",)
+    )
 
 
 def _matryoshka(native: int, low: int, max_tokens: int) -> ModelProfile:
@@ -210,7 +215,7 @@ def _of_bert_kind() -> dict[str, ModelProfile]:
     # With one prompt of three tokens beside the two markers.
     e5 = replace(_bert(None, 506), query_prompt="query: ", document_prompt="passage: ")
     # XLM-RoBERTa's vocabulary is not shipped.
-    e5_multilingual = replace(e5, tokenizer="bound")
+    e5_multilingual = replace(e5, tokenizer="bound", languages=())
     return {
         r"^(all|paraphrase|multi-qa|msmarco)-minilm.*(l12|33m)": _bert(384, 126),
         r"^paraphrase-minilm": _bert(384, 126),
@@ -244,7 +249,11 @@ def _of_bert_kind() -> dict[str, ModelProfile]:
         r"^nomic-embed-text-v1($|:)": nomic,
         r"^nomic-embed-text($|:|-v1\.5)": replace(nomic, dimension_range=(64, 768)),
         r"^nomic-embed-text-v2": replace(
-            nomic, max_tokens=504, dimension_range=(256, 768), tokenizer="bound"
+            nomic,
+            max_tokens=504,
+            dimension_range=(256, 768),
+            tokenizer="bound",
+            languages=(),
         ),
         r"^(snowflake-)?arctic-embed(2|-[lm]-v2)": ModelProfile(
             max_tokens=8180, dimension_range=(256, 1024), query_prompt="query: "

@@ -108,6 +108,13 @@ def _is_range(value: object) -> bool:
     )
 
 
+def _is_codes(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(
+        isinstance(each, str) and len(each) == 2 and each.isascii() and each.islower()
+        for each in value
+    )
+
+
 _COUNT: Final = (_is_count, "a whole number from 1 on")
 _TEXT: Final = (lambda value: isinstance(value, str), "a text")
 _TOKENIZERS: Final = get_args(TokenizerName)
@@ -123,5 +130,6 @@ _RULES: Final[Mapping[str, tuple[_Check, str]]] = {
     "batch_inputs": _COUNT,
     "tokenizer": (lambda value: value in _TOKENIZERS, f"one of {', '.join(_TOKENIZERS)}"),
     "caveat": _TEXT,
+    "languages": (_is_codes, 'a list of ISO 639-1 codes, such as ["en"], or empty for many'),
     "takes_images": (lambda value: isinstance(value, bool), "true or false"),
 }

@@ -7,7 +7,7 @@ collection hands these to the retriever in place of the parts themselves.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from ragkit.embedding.knowledge import Knowledge
@@ -73,6 +73,10 @@ class LateVectorRanker(_Late[VectorRanker]):
         """As ``VectorRanker.scores``."""
         return self.part.scores(vector, ids)
 
+    def sample(self) -> IdArray:
+        """As ``VectorRanker.sample``."""
+        return self.part.sample()
+
     def copies(self, id_: int) -> IdArray:
         """As ``VectorRanker.copies``."""
         return self.part.copies(id_)
@@ -80,6 +84,10 @@ class LateVectorRanker(_Late[VectorRanker]):
 
 class LateWordRanker(_Late[WordRanker]):
     """A ``WordRanker`` made on first use."""
+
+    def languages(self) -> Mapping[str, float]:
+        """As ``WordRanker.languages``."""
+        return self.part.languages()
 
     def rank(self, query: str, k: int, *, among: IdArray | None = None) -> Ranking:
         """As ``WordRanker.rank``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 from ragkit.embedding.seam import Embedder, EmbedInput, FloatVector, embed_all
 from ragkit.indexing.seam import IdArray, Ranking, VectorRanker, WordRanker
+from ragkit.models.catalogue import profile
 from ragkit.retrieval.arguments import Mode, mode_of, words_of
 from ragkit.retrieval.calibration import Calibration
 from ragkit.retrieval.copies import Copies
 from ragkit.retrieval.fusion import CONTEXT_WEIGHT, Neighbours, Scale, combine
 from ragkit.retrieval.relevance import Background, average_cosine
+from ragkit.retrieval.weighing import agreement, language_weight
 
 __all__ = ["DEEPER", "Candidates", "Lists", "Read", "first_depth"]
 
@@ -67,7 +69,10 @@ class Lists:
         vectors: Ranks by cosine.
         words: Ranks by BM25.
         neighbours: The passages before and after each of some.
-        semantic_weight: Share of the cosine in hybrid search, 0 to 1.
+        semantic_weight: Share of the cosine in hybrid search, 0 to 1; None for what language and
+            agreement of the lists make of it, at most 0.5.
+        model_languages: Those that the model was made for, none for many; None for what is known of
+            the embedder's model.
         calibration: Of the collection, where there is one.
     """
 
@@ -78,7 +83,8 @@ class Lists:
         vectors: VectorRanker,
         words: WordRanker,
         neighbours: Neighbours,
-        semantic_weight: float,
+        semantic_weight: float | None,
+        model_languages: Collection[str] | None,
         calibration: Calibration | None = None,
     ) -> None:
         self._embedder = embedder
@@ -86,6 +92,7 @@ class Lists:
         self._words = words
         self._neighbours = neighbours
         self._semantic_weight = semantic_weight
+        self._model_languages = model_languages
         self._calibration = calibration
 
     def readers(
@@ -125,7 +132,7 @@ class Lists:
     ) -> Candidates:
         semantic = self._vectors.rank(vector, depth, among=among)
         lexical = self._words.rank(query, depth, among=among)
-        weight = self._semantic_weight
+        weight = self._weight(query, vector, lexical)
         combined = combine(
             semantic,
             lexical,
@@ -163,6 +170,20 @@ class Lists:
             complete=combined.complete,
             background=self._background(vector, lexical),
             copies=self._copies(among),
+        )
+
+    def _weight(self, query: str, vector: FloatVector, lexical: Ranking) -> float:
+        """The share of the cosine for this question, the same with every filter."""
+        if self._semantic_weight is not None:
+            return self._semantic_weight
+        known = self._model_languages
+        if known is None:
+            known = profile(self._embedder.fingerprint.model).languages
+        weight = language_weight(query, known=known, spoken=self._words.languages())
+        return weight * agreement(
+            self._vectors.scores(vector, lexical.leading),
+            lexical.leading_scores,
+            self._vectors.scores(vector, self._vectors.sample()),
         )
 
     def _background(self, vector: FloatVector | None, lexical: Ranking | None) -> Background | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,7 +59,11 @@ class Retriever:
         vectors: Ranks by cosine.
         words: Ranks by BM25.
         neighbours: ``store.neighbours``, or what answers like it and faster.
-        semantic_weight: Share of the cosine in hybrid search, 0 to 1.
+        semantic_weight: Share of the cosine in hybrid search, 0 to 1. None for 0.5, and less for a
+            language that the model was not made for, or where it knows nothing of the passages that
+            have the question's words.
+        model_languages: ISO 639-1 codes of the languages that the model was made for; none for many
+            or unknown ones. None for what is known of the embedder's model.
         reranker: Asked where a search names a model to rerank with.
         expander: What ``Hit.expand`` asks; without one the store is asked.
         calibration: What relevance is told by; without one it is not told.
@@ -73,12 +77,13 @@ class Retriever:
         vectors: VectorRanker,
         words: WordRanker,
         neighbours: Neighbours | None = None,
-        semantic_weight: float = 0.5,
+        semantic_weight: float | None = None,
+        model_languages: Collection[str] | None = None,
         reranker: Reranker | None = None,
         expander: Expander | None = None,
         calibration: Calibration | None = None,
     ) -> None:
-        if not 0.0 <= semantic_weight <= 1.0:
+        if semantic_weight is not None and not 0.0 <= semantic_weight <= 1.0:
             raise InvalidArgument(f"semantic_weight={semantic_weight}: give a share from 0 to 1")
         self._store = store
         self._words = words
@@ -88,6 +93,7 @@ class Retriever:
             words=words,
             neighbours=neighbours or store.neighbours,
             semantic_weight=semantic_weight,
+            model_languages=model_languages,
             calibration=calibration,
         )
         self._is_calibrated = calibration is not None

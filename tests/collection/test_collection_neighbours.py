@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from loopback import KEY, LoopbackServer
@@ -16,11 +17,8 @@ from loopback import KEY, LoopbackServer
 import ragkit
 from ragkit.collection.parts import Parts
 from ragkit.config import Secret, Settings
-from ragkit.embedding.rerank_seam import Reranker
-from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionLocked, FingerprintMismatch
 from ragkit.storage.lock import writer_lock
-from ragkit.storage.store import Store
 
 SETTINGS = Settings(workers=1)
 
@@ -184,11 +182,9 @@ def test_searches_outlive_their_generation(
     closed: list[Parts] = []
     make, close = Parts.__init__, Parts.close
 
-    def counted_make(
-        self: Parts, store: Store, embedder: Embedder, key: bytes, reranker: Reranker | None
-    ) -> None:
+    def counted_make(self: Parts, *parts: Any) -> None:  # noqa: ANN401 - whatever it is made of
         made.append(self)
-        make(self, store, embedder, key, reranker)
+        make(self, *parts)
 
     def counted_close(self: Parts) -> None:
         closed.append(self)

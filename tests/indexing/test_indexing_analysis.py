@@ -30,6 +30,10 @@ from ragkit.indexing.languages import LANGUAGES, guess_language
         ("l’hôpital", "hopitaux", "fr"),
         ("dell'acqua", "acqua", "it"),
         ("canción", "canciones", "es"),
+        ("l’home", "homes", "ca"),
+        ("kitapları", "KİTAP", "tr"),
+        ("școlile", "şcoli", "ro"),
+        ("κλειδιά", "κλειδί", "el"),
         ("ключами", "Ключ", "en"),
         ("key's", "keys’", "en"),
         ("don’t", "dont", "en"),
@@ -64,9 +68,11 @@ def test_ways_to_write_a_word_meet(one: str, other: str, language: str) -> None:
         ("北京大学", ["北京", "京大", "大学", "北", "京", "大", "学"]),
         ("水", ["水"]),
         ("서울에서", ["서울", "울에", "에서"]),
-        ("ไทย", ["ไท", "ทย"]),
+        ("ไทย", ["ไท", "ทย", "ไทย"]),
+        ("ไท", ["ไท"]),
         ("key東京", ["key", "東京", "東", "京"]),
         ("हिन्दी", ["हिन्द"]),
+        ("Nguyễn", ["nguyen"]),
         ("🙂 —— (!)", []),
         ("", []),
     ],
@@ -74,6 +80,12 @@ def test_ways_to_write_a_word_meet(one: str, other: str, language: str) -> None:
 def test_terms_of_a_text(text: str, expected: list[str]) -> None:
     """Identifiers come whole and in parts, scripts without blanks as pairs, signs not at all."""
     assert terms(text) == expected
+
+
+def test_tones_tell_words_apart_and_may_be_left_out() -> None:
+    """Vietnamese is found with its marks, and without them too."""
+    assert terms("má mạ", "vi") == ["má", "ma", "mạ", "ma"]
+    assert terms("ma", "vi") == ["ma"]
 
 
 def test_a_word_too_long_is_found_as_a_whole_only() -> None:
@@ -116,8 +128,27 @@ def test_no_text_makes_the_analysis_slow() -> None:
         ("De sleutels worden door de beheerder een keer in het jaar gewisseld.", "nl"),
         ("Nycklarna byts ut av operatören en gång om året och inte oftare.", "sv"),
         ("Nøglerne bliver skiftet af operatøren en gang om året og ikke oftere.", "da"),
+        ("Cheile sunt schimbate o dată pe an, iar codurile vechi nu mai pot fi folosite.", "ro"),
+        ("Anahtarlar operatör tarafından yılda bir kez değiştirilir ve kayda geçer.", "tr"),
+        ("Avaimet vaihdetaan kerran vuodessa, eikä niitä voida enää käyttää.", "fi"),
+        ("A kulcsokat az üzemeltető évente egyszer cseréli, és nem lehet használni.", "hu"),
+        ("Klucze są wymieniane raz w roku, a stare kody nie mogą być już używane.", "pl"),
+        ("Klíče jsou vyměňovány jednou za rok a staré kódy již nelze použít.", "cs"),
+        ("Les claus són canviades per l'operador una vegada a l'any.", "ca"),
+        ("Kunci diganti oleh operator setahun sekali dan tidak dapat digunakan lagi.", "id"),
+        ("Các khóa được thay đổi mỗi năm một lần và mã cũ không còn dùng được.", "vi"),
+        ("Τα κλειδιά αλλάζουν μία φορά τον χρόνο.", "el"),
+        ("Ключи меняются раз в год, см. RFC 4880.", "ru"),
+        ("चाबियाँ साल में एक बार बदली जाती हैं।", "hi"),
+        ("المفاتيح تتغير مرة واحدة في السنة.", "ar"),
+        ("המפתחות מוחלפים פעם בשנה.", "he"),
+        ("กุญแจถูกเปลี่ยนปีละครั้ง", "th"),
+        ("鍵は年に一度交換されます。", "ja"),
+        ("열쇠는 일년에 한 번 교체됩니다.", "ko"),
+        ("北京大学", "zh"),
+        ("the α and the β of one thing", "en"),
         ("rotate keys quickly", "en"),
-        ("北京大学", "en"),
+        ("for i in a: a = i or e", "en"),
         ("", "en"),
     ],
 )

@@ -55,6 +55,17 @@ def test_a_word_is_one_however_many_terms_it_has() -> None:
     assert Question.of("北京大学 rank", ["en"]).words == (("rank",),)
 
 
+def test_what_is_in_every_passage_counts_less() -> None:
+    """Pairs of letters beside threes, pairs of hiragana, Chinese characters of grammar."""
+    assert Question.of("ไทย", ["th"]).weights == {"ไท": 0.3, "ทย": 0.3, "ไทย": 1.0}
+    assert Question.of("東京です", ["ja"]).weights["です"] == 0.5
+    asked = Question.of("大学的", ["zh"]).weights
+    assert (asked, Question.of("的", ["zh"]).weights) == (
+        {"大学": 1.0, "学的": 1.0, "大": 1.0, "学": 1.0},
+        {"的": 1.0},
+    )
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     text=st.text(max_size=60), languages=st.lists(st.sampled_from(sorted(LANGUAGES)), max_size=3)

@@ -135,6 +135,10 @@ class MatrixVectors:
         known = dict(zip(self.ids.tolist(), (self.matrix @ vector).tolist(), strict=True))
         return np.array([known.get(one, np.nan) for one in ids.tolist()], np.float32)
 
+    def sample(self) -> IdArray:
+        """As ``VectorRanker.sample``: all of them."""
+        return self.ids
+
     def copies(self, id_: int) -> IdArray:
         """As ``VectorRanker.copies``: rows that are equal to the bit."""
         same = (self.matrix == self.matrix[self.ids == id_]).all(axis=1)
@@ -146,6 +150,10 @@ class CountedWords:
 
     def __init__(self, texts: Mapping[int, str]) -> None:
         self.words = {one: words_of(text) for one, text in texts.items()}
+
+    def languages(self) -> Mapping[str, float]:
+        """As ``WordRanker.languages``."""
+        return {"en": 1.0}
 
     def _score(self, query: str) -> dict[int, float]:
         asked = set(words_of(query))
