@@ -42,9 +42,10 @@ _TOKENS = (
     ("GitHub token", "github_pat_", r"github_pat_[A-Za-z0-9_]{36,250}"),
     (
         "GitLab token",
-        "glpat- gldt- glft- glsoat- glrt- glcbt- glptt- glagent- glimt-",
-        r"gl(?:pat|dt|ft|soat|rt|cbt|ptt|agent|imt)-[\w\-.]{20,300}",
+        "glpat- gldt- glft- glsoat- glrt- glcbt- glptt- glagent- glimt- gloas-",
+        r"gl(?:pat|dt|ft|soat|rt|cbt|ptt|agent|imt|oas)-[\w\-.]{20,300}",
     ),
+    ("GitLab token", "GR1348941", r"GR1348941[\w\-]{20,50}"),
     ("Slack token", "xox", r"(?i:xox[abceoprs]-(?:\d+-)*[a-z0-9\-]{8,250})"),
     ("Slack token", "xapp-", r"xapp-\d-[A-Z0-9]{8,20}-\d{8,20}-[a-z0-9]{32,100}"),
     (
@@ -119,10 +120,16 @@ _HEADER = r"""
     (?P<secret>[A-Za-z0-9._~+/=\-]{12,2000})
 """
 _BEARER = r"\b[Bb]earer\s(?P<secret>[A-Za-z0-9._~+/\-]{24,2000}={0,2})(?![\w.])"
+_AWS = (
+    r"(?i:aws.{0,20}?(?:key|secret|token|pass).{0,20}?)(?P<secret>(?<![\w/+])[\w/+]{40})(?![\w/+=])"
+)
+_LOGIN = r"(?:-u|--user)\s[\"']?[\w.@\-]{1,100}:(?P<secret>[^\s\"']{4,200})"
+_NETRC = r"\blogin\s+\S{1,100}\s+password\s+(?P<secret>\S{4,200})"
 _NPMRC = r"_(?:authToken|auth|password)\s?=\s?[\"']?(?P<secret>[A-Za-z0-9+/=_\-]{12,500})"
 
 # What a secret is called where it is set, in lower case, and how it is set: DB_PASSWORD=…,
-# password: "…", "apiKey": "…", setenv("API_KEY", "…"). Not ``key`` alone, which every table has.
+# password: "…", "apiKey": "…", setenv("API_KEY", "…"), <password>…</password>, "the password is …".
+# Not ``key`` alone, which every table has.
 SECRET_NAMES = (
     *("password", "passwd", "passphrase", "passwort", "kennwort", "pwd", "secret"),
     *("passwords", "secrets", "credential", "credentials"),
@@ -130,12 +137,14 @@ SECRET_NAMES = (
     *("apikey", "accesskey", "authkey", "privatekey", "storagekey", "accountkey"),
     *("api_key", "access_key", "auth_key", "private_key", "signing_key", "encryption_key"),
     *("master_key", "storage_key", "account_key", "api-key", "access-key", "auth-key"),
-    *("apitoken", "accesstoken", "authtoken", "refreshtoken", "bottoken", "_token", "-token"),
+    *("apitoken", "accesstoken", "authtoken", "refreshtoken", "bottoken", "token"),
 )
 _SET = r"""
     (?:[_\-]?(?:key|id|base64|value|base|prod|dev|test))?
-    (?:["']?\s{0,4}(?::=|=>|[:=：])\s{0,4}|["']\s{0,2},\s{0,2}(?=["'])|\s(?=["']))
-    (?:(?P<quote>["'`])(?P<quoted>[^\s"'`]{6,200})(?P=quote)|(?P<plain>[^\s"'`<>,;]{8,200}))
+    (?:["']?\]?\s{0,4}(?::=|=>|[:=：])\s{0,4}|["']\s{0,2},\s{0,2}(?=["'])|\s(?=["'])
+      |>(?=[^<>\s]{6,200}</)|\s(?:is|was|ist|lautet|es|est|è)[ ](?=[^\s]{0,60}[0-9]))
+    (?:(?P<quote>["'`])(?P<quoted>[^\s"'`]{6,200})(?P=quote)
+      |(?P<plain>(?<=[ >])[^\s"'`<>,;]{6,200}|[^\s"'`<>,;]{8,200}))
 """
 # A line that is nothing but base64, of the length that encoders break at: the inside of a key.
 _ENCODED_LINE = r"(?m:^(?=[^\s]*[a-z])(?=[^\s]*[A-Z])[A-Za-z0-9+/]{60,76}={0,2}$)"
@@ -164,6 +173,9 @@ def secret_rules() -> tuple[Rule, ...]:
             ("authorization", ("earer ",), _BEARER, 0, True),
             ("npm token", ("_auth", "_password"), _NPMRC, 0, True),
             ("password", ("://",), _AFTER_COLON_SLASHES, 0, True),
+            ("AWS secret key", ("aws", "AWS"), _AWS, 0, True),
+            ("password", ("-u ", "--user "), _LOGIN, 0, True),
+            ("password", ("login ",), _NETRC, 0, True),
         )
     ]
     return (*tokens, *others)

@@ -113,6 +113,11 @@ def test_the_inside_of_a_key_is_masked_where_a_text_may_begin_in_it() -> None:
         "curl -H 'Authorization: Basic {}'",
         "https://storage.example/x?sv=1&sig=" + made(43) + "{}",
         "postgres://admin:{}@db.internal:5432/app",
+        "curl -u admin:{} https://api.internal/",
+        "machine ftp.internal login deploy password {}",
+        "<password>{}</password>",
+        "The password is {}",
+        "token={}",
         "redis://:{}@cache/0",
     ],
 )
