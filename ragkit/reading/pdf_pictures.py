@@ -7,6 +7,7 @@ page with words a picture behind all of it is its paper, and is left out.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -105,12 +106,11 @@ def _whole(shown: _Page, found: Sequence[pypdfium2.PdfImage], album: Album) -> I
     """A page that is mostly picture, as one; scans are often cut into strips."""
     if sum(_share(item.get_bounds(), shown.box) for item in found) < _MOSTLY:
         return None
-    sizes = [item.get_px_size() for item in found]
-    largest = max(sizes, key=lambda size: size[0] * size[1])
+    largest = max(found, key=lambda item: math.prod(item.get_px_size()))
+    left, bottom, right, top = largest.get_bounds()
+    px_per_point = max(largest.get_px_size()) / max(right - left, top - bottom, 1.0)
     width, height = shown.page.get_size()
     scale = LONGEST_SIDE_PX / max(width, height, 1.0)
-    # The strips of a scan are as wide as it is.
-    px_per_point = max(largest) / max(width, height, 1.0)
     size = (round(width * px_per_point), round(height * px_per_point))
 
     def drawn() -> pypdfium2.PdfBitmap:

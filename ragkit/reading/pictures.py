@@ -152,6 +152,8 @@ def _prepared(picture: PIL.Image.Image) -> PreparedPicture:
     # A large JPEG is decoded at a half or a quarter of its size, in a fraction of the time.
     picture.draft("RGB", (2 * LONGEST_SIDE_PX, 2 * LONGEST_SIDE_PX))
     flat = _flat(PIL.ImageOps.exif_transpose(picture))
+    # Comments and profiles would be written into what is sent.
+    flat.info.clear()
     media_type, content = _encoded(flat, is_drawing=is_drawing)
     return PreparedPicture(
         content=content,
