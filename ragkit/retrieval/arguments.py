@@ -96,10 +96,14 @@ def check_rerank(model: object, queries: Sequence[EmbedInput], *, is_possible: b
         )
 
 
-def check_min_relevance(value: object, *, is_possible: bool) -> None:
-    """Refuse what is no probability, or a collection whose scores nobody can judge yet."""
+def check_min_relevance(value: object, queries: Sequence[EmbedInput], *, is_possible: bool) -> None:
+    """Refuse what is no probability, a picture, and a collection whose scores nobody can judge."""
     if value is None:
         return
+    if any(isinstance(query, ImageInput) for query in queries):
+        raise InvalidArgument(
+            f"min_relevance={value!r}: the relevance to a picture is not known, leave it out"
+        )
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise InvalidArgument(f"min_relevance={value!r}: give a number from 0 to 1")
     if not is_possible:

@@ -30,6 +30,8 @@ class StoreExpander:
 def expanded(passage: Passage, *, store: PassageStore, tokens: int) -> Passage:
     """The passage with as many of its neighbours as fit, those under its own headings first.
 
+    A picture becomes the text around it, and is still named.
+
     Args:
         passage: One that the store has.
         store: Of the generation that it is of, or a later one.
@@ -51,16 +53,32 @@ def expanded(passage: Passage, *, store: PassageStore, tokens: int) -> Passage:
             f"{passage.source} does not have this passage any more: it was indexed again since,"
             " so search again"
         )
+    own, stored = stored, _text_of(stored, store)
     run = [stored]
     for is_inside in (True, False):
         run = _grown(run, store, tokens, is_inside=is_inside)
     while len(run) > 1:
         whole = _joined(run, store)
         if whole.tokens <= tokens:
-            return whole
+            return replace(whole, image=own.passage.image)
         # Tokens of parts do not always add up to those of the whole.
         run = run[:-1] if run[-1] is not stored else run[1:]
-    return stored.passage
+    if own is not stored and _tokens(stored) <= tokens:
+        return replace(stored.passage, id=0, image=own.passage.image)
+    return own.passage
+
+
+def _text_of(stored: StoredPassage, store: PassageStore) -> StoredPassage:
+    """A picture's passage of text: that in which it stands, or the last before it."""
+    if stored.passage.image is None:
+        return stored
+    start = stored.passage.start
+    around = [
+        one
+        for one in store.siblings(stored.document_id, 0, stored.ordinal - 1)
+        if one.passage.image is None and (one.ordinal == 0 or one.passage.start <= start)
+    ]
+    return around[-1] if around else stored
 
 
 def _grown(
@@ -97,8 +115,10 @@ def _neighbours(stored: StoredPassage, store: PassageStore, step: int) -> Iterat
         farthest = nearest + step * (_TOGETHER - 1)
         first, last = sorted((nearest, max(0, farthest)))
         found = store.siblings(stored.document_id, first, last)
-        yield from sorted(found, key=lambda one: step * one.ordinal)
-        if len(found) <= last - first:
+        # Pictures come after all of the text, and end it.
+        texts = [one for one in found if one.passage.image is None]
+        yield from sorted(texts, key=lambda one: step * one.ordinal)
+        if len(texts) <= last - first:
             return
         nearest = farthest + step
 

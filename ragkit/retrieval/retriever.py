@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ragkit.embedding.rerank_seam import Reranker
-from ragkit.embedding.seam import Embedder, EmbedInput
+from ragkit.embedding.seam import Embedder, EmbedInput, ImageInput
 from ragkit.errors import InvalidArgument
 from ragkit.indexing.seam import IdArray, VectorRanker, WordRanker
 from ragkit.records import Expander, Hit, Hits
@@ -45,6 +45,7 @@ class _Asked:
     k: int
     where: Mapping[str, str] | None
     explain: bool
+    by_picture: bool = False
 
 
 class Retriever:
@@ -173,7 +174,7 @@ class Retriever:
             EmbeddingError: A query could not be embedded.
             ConfigurationError: The reranking model cannot be asked, as for want of a key.
         """
-        check_min_relevance(min_relevance, is_possible=self._is_calibrated)
+        check_min_relevance(min_relevance, queries, is_possible=self._is_calibrated)
         return [
             self._answer(hits, k, min_relevance)
             for hits in self.candidates(
@@ -191,7 +192,16 @@ class Retriever:
         """The k best, and whether any of them is relevant."""
         best = hits[:k]
         least = RELEVANT if min_relevance is None else min_relevance
+<<<<<<< HEAD
         relevant = any(map(_is_relevant(least), best)) if self._is_calibrated else None
+=======
+        enough = [hit for hit in best if hit.relevance is not None and hit.relevance >= least]
+        if min_relevance is not None:
+            best = [replace(hit, rank=rank) for rank, hit in enumerate(enough, 1)]
+        # Of a picture nobody can tell: as long as one might answer, nothing is said to be wanting.
+        is_told = bool(enough) or all(hit.relevance is not None for hit in hits[:k])
+        relevant = bool(enough) if self._is_calibrated and is_told else None
+>>>>>>> 55f6f2e (feat(retrieval): a picture expands into the text around it, and has no relevance that was fitted on words)
         return Hits(best, rerank=hits.rerank, relevant=relevant)
 
     def candidates(
@@ -219,7 +229,10 @@ class Retriever:
         found = []
         for query in queries:
             words = words_of(query)
-            asked = _Asked(query=words, k=number, where=where, explain=explain)
+            by_picture = isinstance(query, ImageInput)
+            asked = _Asked(
+                query=words, k=number, where=where, explain=explain, by_picture=by_picture
+            )
             read = next(readers, None)
             hits = [] if read is None else self._best(read, asked, first_depth(mode, number))
             if min_relevance is not None:
@@ -302,9 +315,12 @@ class Retriever:
         )
 
     def _hit(self, candidates: Candidates, asked: _Asked, rank: int, found: Found) -> Hit:
-        scores, background = candidates.details(found.index), candidates.background
+        scores, passage = candidates.details(found.index), found.stored.passage
+        # Fitted on words: the cosines of pictures lie elsewhere.
+        by_words = not asked.by_picture and passage.image is None
+        background = candidates.background if by_words else None
         hit = Hit(
-            passage=found.stored.passage,
+            passage=passage,
             rank=rank,
             score=float(candidates.scores[found.index]),
             relevance=None if background is None else background.relevance(scores),

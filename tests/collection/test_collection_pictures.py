@@ -409,3 +409,41 @@ def test_the_application_is_named_to_openrouter_alone(
     bodies = [json.loads(request.body) for request in embedding_server.ledger.requests]
     assert {body["user"] for body in bodies} == {"someone"}
     # The server counts attribution headers as a violation, which the fixture would show.
+
+
+def test_a_picture_expands_into_the_text_around_it(
+    tmp_path: Path, docs: Path, embedding_server: LoopbackServer
+) -> None:
+    """It is still named; text never grows into pictures, which stand behind all of it."""
+    lines = [f"Pump number {n} stands in a yard of its own and moves water." for n in range(60)]
+    image = '<img src="img/red.png" alt="The red pump">'
+    body = "".join(f"<p>{line}</p>{image if n == 30 else ''}" for n, line in enumerate(lines))
+    (docs / "page.html").write_text(f"<h1>Pumps</h1>{body}")
+    with opened(tmp_path, embedding_server) as collection:
+        collection.sync(docs)
+        hit = next(
+            hit for hit in collection.search("a red pump", k=20)
+            if hit.source == "page.html" and hit.passage.image is not None
+        )  # fmt: skip
+        text = next(item for item in collection.documents() if item.source == "page.html").text
+        wide = hit.expand(tokens=300)
+        assert wide.image == hit.passage.image
+        assert wide.text == text[wide.start : wide.end]
+        assert lines[30] in wide.text
+        assert "The red pump" in wide.text
+        assert wide.tokens > 150
+        last = [item for item in collection.passages("page.html") if item.image is None][-1]
+        found = next(h for h in collection.search(lines[59], k=50) if h.passage.id == last.id)
+        assert found.expand(tokens=3000).image is None
+
+
+def test_relevance_is_not_told_of_pictures(kb: ragkit.Collection, docs: Path) -> None:
+    """Neither to a picture nor of one: it was fitted on words."""
+    hits = kb.search("something red", k=3)
+    assert hits[0].passage.image is not None
+    assert hits[0].relevance is None
+    by_picture = kb.search(image=docs / "img" / "red.png", k=3)
+    assert by_picture.relevant is None
+    assert {hit.relevance for hit in by_picture} == {None}
+    with pytest.raises(InvalidArgument, match="the relevance to a picture is not known"):
+        kb.search(image=docs / "img" / "red.png", min_relevance=0.5)
