@@ -192,16 +192,10 @@ class Retriever:
         """The k best, and whether any of them is relevant."""
         best = hits[:k]
         least = RELEVANT if min_relevance is None else min_relevance
-<<<<<<< HEAD
-        relevant = any(map(_is_relevant(least), best)) if self._is_calibrated else None
-=======
-        enough = [hit for hit in best if hit.relevance is not None and hit.relevance >= least]
-        if min_relevance is not None:
-            best = [replace(hit, rank=rank) for rank, hit in enumerate(enough, 1)]
+        is_any = any(map(_is_relevant(least), best))
         # Of a picture nobody can tell: as long as one might answer, nothing is said to be wanting.
-        is_told = bool(enough) or all(hit.relevance is not None for hit in hits[:k])
-        relevant = bool(enough) if self._is_calibrated and is_told else None
->>>>>>> 55f6f2e (feat(retrieval): a picture expands into the text around it, and has no relevance that was fitted on words)
+        is_told = is_any or all(hit.relevance is not None for hit in best)
+        relevant = is_any if self._is_calibrated and is_told else None
         return Hits(best, rerank=hits.rerank, relevant=relevant)
 
     def candidates(
