@@ -111,7 +111,9 @@ def calibration_from(value: Mapping[str, object], fingerprint: str | None) -> Ca
         return None
     if not isinstance(by_chance, float) or not isinstance(sample, list):
         return None
-    if not isinstance(reach, float | None) or not all(type(id_) is int for id_ in sample):
+    if not isinstance(reach, float | None) or not all(
+        type(id_) is int and 0 <= id_ < 1 << 63 for id_ in sample
+    ):
         return None
     return Calibration(reach=reach, sample=np.array(sample, np.int64), by_chance=by_chance)
 
