@@ -1,13 +1,15 @@
 """The writer's lock: one writer at a time, over threads and processes.
 
 The operating system holds it for as long as the process lives, so that a lock cannot outlast its
-owner; the file's content only says who that is.
+owner; the file's content only says who that is. A child that is forked meanwhile would hold it too,
+and for longer, so that it closes it at once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import socket
@@ -42,12 +44,31 @@ def writer_lock(
         CollectionError: The directory cannot be written.
     """
     file = _locked_file(directory, time.monotonic() + wait_s, stop)
+    owner, held = os.getpid(), _held()
+    held.add(file)
     try:
         _sign(file, directory)
         yield
-        os.truncate(file, 0)
+        if os.getpid() == owner:
+            os.truncate(file, 0)
     finally:
-        os.close(file)
+        if os.getpid() == owner:
+            held.discard(file)
+            os.close(file)
+
+
+@functools.cache
+def _held() -> set[int]:
+    """Descriptors of the locks that this process holds."""
+    held: set[int] = set()
+
+    def let_go() -> None:
+        for file in held:
+            os.close(file)
+        held.clear()
+
+    os.register_at_fork(after_in_child=let_go)
+    return held
 
 
 def _locked_file(directory: Path, deadline_s: float, stop: threading.Event | None) -> int:

@@ -74,6 +74,11 @@ class Store:
             Database.create(directory)
         self._database = Database(directory, read_only=read_only)
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether this process may change it at all."""
+        return os.access(self.directory, os.W_OK)
+
     def ensure(self) -> None:
         """Make the database again if it was discarded."""
         if not self.exists(self.directory):

@@ -182,8 +182,9 @@ class Synchroniser:
         with self.store.snapshot() as snapshot:
             covered, difference = self.compare(snapshot, paths, options)
             generation = snapshot.generation
-            if _in_step(snapshot, covered, difference) and words_are_usable(
-                self.store, snapshot, self.key
+            # Derived files of another installation stay where they cannot be mended.
+            if _in_step(snapshot, covered, difference) and (
+                words_are_usable(self.store, snapshot, self.key) or not self.store.is_writable
             ):
                 self._restore_thumbnails(snapshot, options, stop)
                 return _report(Outcome(), difference, seconds=time.monotonic() - started)
