@@ -36,6 +36,7 @@ Each message says what happened, where, and what to do. None of them carries a s
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,7 +73,20 @@ __all__ = [
     "ServerUnreachable",
     "SourceNotFound",
     "UnknownModel",
+    "remedy",
 ]
+
+
+def remedy(error: OSError) -> str:
+    """What to do about the system's refusal to write, as the end of a sentence."""
+    number = error.errno
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return "make room and run the same command again"
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "see that it may be written and run the same command again"
+    if number == errno.EIO:
+        return "see to the disk, which may be failing, and run the same command again"
+    return "see to it and run the same command again"
 
 
 class RagkitError(Exception):

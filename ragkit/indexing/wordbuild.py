@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 from array import array
@@ -21,7 +22,7 @@ import numpy as np
 import tantivy
 from tantivy import FieldType, Order, Query
 
-from ragkit.errors import CollectionError, InvalidArgument
+from ragkit.errors import CollectionError, InvalidArgument, remedy
 from ragkit.indexing.analysis import Analyzer, detect_language
 from ragkit.indexing.manifest import (
     MANIFEST_NAME,
@@ -100,8 +101,7 @@ def build_words(
         _finish(directory, start, written, key)
     except OSError as error:
         raise CollectionError(
-            f"{directory} cannot be written: {error.strerror or error}; make room and run the same"
-            " command again"
+            f"{directory} cannot be written: {error.strerror or error}; {remedy(error)}"
         ) from error
 
 
@@ -154,33 +154,51 @@ class _Start:
 
 def _write(directory: Path, start: _Start, added: Iterable[WordEntry]) -> int:
     """Write all but the manifest; the number of passages in the new generation."""
-    with _in_unicode(directory) as path:
-        index = tantivy.Index(_schema(), path=path)
-    # One thread: the same passages make the same segments.
-    writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
-    ids = array("q")
+    with _system_errors():
+        with _in_unicode(directory) as path:
+            index = tantivy.Index(_schema(), path=path)
+        # One thread: the same passages make the same segments.
+        writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
     try:
-        if start.rewrites:
-            for document in _kept(start):
-                writer.add_document(document)
-        else:
-            for id_ in start.removed_ids.tolist():
-                writer.delete_documents_by_term("id", id_)
-        for document in _made(added, ids):
-            writer.add_document(document)
-        _refuse_twice(start, np.array(ids, np.int64))
-        writer.commit()
-    except ValueError as error:
-        if isinstance(error, InvalidArgument):
-            raise
-        raise OSError(str(error)) from error
+        with _system_errors():
+            _fill(writer, start, added)
+            writer.commit()
     finally:
         # Also after a failure: it ends the threads and lets go of the lock.
         with contextlib.suppress(ValueError):
             writer.wait_merging_threads()
-    index.reload()
-    documents: int = index.searcher().num_docs
+    with _system_errors():
+        index.reload()
+        documents: int = index.searcher().num_docs
     return documents
+
+
+def _fill(writer: tantivy.IndexWriter, start: _Start, added: Iterable[WordEntry]) -> None:
+    if start.rewrites:
+        for document in _kept(start):
+            writer.add_document(document)
+    else:
+        for id_ in start.removed_ids.tolist():
+            writer.delete_documents_by_term("id", id_)
+    ids = array("q")
+    for document in _made(added, ids):
+        writer.add_document(document)
+    _refuse_twice(start, np.array(ids, np.int64))
+
+
+@contextlib.contextmanager
+def _system_errors() -> Iterator[None]:
+    """Tell of the system what tantivy says in a ValueError, with the number deep in its text."""
+    try:
+        yield
+    except ValueError as error:
+        if isinstance(error, InvalidArgument):
+            raise
+        found = re.search(r"os error (\d+)\)|code: (\d+), kind:", str(error))
+        if found is None:
+            raise OSError(str(error)) from error
+        number = int(found[1] or found[2])
+        raise OSError(number, os.strerror(number)) from error
 
 
 def _finish(directory: Path, start: _Start, documents: int, key: bytes) -> None:

@@ -27,6 +27,18 @@ _LIMITS = (
     (sqlite3.SQLITE_LIMIT_COLUMN, 64),
     (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 1),
 )
+# SQLite tells of an exceeded quota as of a failing disk.
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: "make room and run the same command again",
+    sqlite3.SQLITE_IOERR: "make room if the disk or your quota is full, else see to the disk, which"
+    " may be failing, and run the same command again",
+    sqlite3.SQLITE_READONLY: "see that it may be written and run the same command again",
+    sqlite3.SQLITE_PERM: "see that it may be written and run the same command again",
+    sqlite3.SQLITE_CANTOPEN: "see that its directory is there and may be used, and run the same"
+    " command again",
+    sqlite3.SQLITE_BUSY: "another program has held it for long: end that, and run the same command"
+    " again",
+}
 # A rollback journal that ends so names another file, which SQLite would open and may delete.
 _NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
 
@@ -120,9 +132,8 @@ def damage(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
-        advice = "; make room and run the same command again" if full else ""
-        raise CollectionError(f"{path} cannot be used: {error}{advice}") from error
+        advice = _REMEDIES.get(error.sqlite_errorcode & 0xFF, "run the same command again")
+        raise CollectionError(f"{path} cannot be used: {error}; {advice}") from error
     except sqlite3.DatabaseError as error:
         raise CollectionDamaged(
             f"{path} is damaged ({error}): restore it from a copy, or delete the collection and"

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ragkit.errors import CollectionError, CollectionNotFound, GenerationGone, NotACollection
+from ragkit.errors import (
+    CollectionError,
+    CollectionNotFound,
+    GenerationGone,
+    NotACollection,
+    remedy,
+)
 from ragkit.storage.connecting import APPLICATION_ID, Connection, connect, damage
 from ragkit.storage.files import DATABASE_NAME
 from ragkit.storage.lock import LOCK_NAME
@@ -81,7 +87,7 @@ class Database:
                 _prepare(connection, directory)
         except OSError as error:
             raise CollectionError(
-                f"a collection cannot be made at {directory}: {error.strerror}"
+                f"a collection cannot be made at {directory}: {error.strerror}; {remedy(error)}"
             ) from error
 
     def open_writer(self) -> sqlite3.Connection:

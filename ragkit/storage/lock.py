@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ragkit.errors import CollectionError, CollectionLocked
+from ragkit.errors import CollectionError, CollectionLocked, remedy
 from ragkit.storage.files import open_plain
 
 __all__ = ["LOCK_NAME", "writer_lock"]
@@ -77,7 +77,9 @@ def _locked_file(directory: Path, deadline_s: float, stop: threading.Event | Non
         try:
             file = open_plain(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise CollectionError(f"{directory} cannot be written: {error.strerror}") from error
+            raise CollectionError(
+                f"{directory} cannot be written: {error.strerror}; {remedy(error)}"
+            ) from error
         try:
             _acquire(file, directory, deadline_s, stop)
             # Whoever discards an empty collection deletes its lock while others wait for it.
@@ -108,8 +110,7 @@ def _sign(file: int, directory: Path) -> None:
         os.pwrite(file, json.dumps(owner).encode(), 0)
     except OSError as error:
         raise CollectionError(
-            f"{directory} cannot be written: {error.strerror}; make room and run the same command"
-            " again"
+            f"{directory} cannot be written: {error.strerror}; {remedy(error)}"
         ) from error
 
 

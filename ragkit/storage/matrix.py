@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ragkit.errors import CollectionDamaged, CollectionError
+from ragkit.errors import CollectionDamaged, CollectionError, remedy
 from ragkit.storage.files import open_plain
 
 __all__ = ["FIRST_MATRIX", "MatrixWriter", "map_rows", "matrix_files", "matrix_name", "write_rows"]
@@ -67,7 +67,7 @@ class MatrixWriter:
         except OSError as error:
             raise CollectionError(
                 f"{self._path} cannot be written: {error.strerror}; what was embedded before is"
-                " kept, make room and run the same command again"
+                f" kept, {remedy(error)}"
             ) from error
         written = [(self._next_slot + i, zlib.crc32(row.tobytes())) for i, row in enumerate(little)]
         self._next_slot += len(little)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ragkit.chunking.recipe import embedded_text
+from ragkit.errors import CollectionError, remedy
 from ragkit.indexing.manifest import DerivedUnusable, check
 from ragkit.indexing.wordbuild import WordEntry, build_words
 from ragkit.indexing.words import kind
@@ -100,15 +101,23 @@ def derive_words(
 
     Returns:
         Its name, to be committed together with the generation.
+
+    Raises:
+        CollectionError: The disk is full or refuses.
     """
     coming = writer.snapshot(coming=True)
     name = _NAME.format(coming.generation if staging is None else f"{coming.generation}-{staging}")
     directory = store.derived / name
-    if store.derived.is_symlink():
-        remove_tree(store.derived)
-    store.derived.mkdir(exist_ok=True)
-    # Left over from a sync that was interrupted before its commit.
-    remove_tree(directory)
+    try:
+        if store.derived.is_symlink():
+            remove_tree(store.derived)
+        store.derived.mkdir(exist_ok=True)
+        # Left over from a sync that was interrupted before its commit.
+        remove_tree(directory)
+    except OSError as error:
+        raise CollectionError(
+            f"{directory} cannot be written: {error.strerror}; {remedy(error)}"
+        ) from error
     previous = words_directory(store, writer.snapshot())
     if previous is None or not _extend(directory, previous, sealed, coming, key):
         derive_all_words(directory, coming, key)
