@@ -70,7 +70,8 @@ class ReadReply:
     Attributes:
         digest: SHA-256 of the bytes that were read; None if they were not.
         size: Length in bytes, of the opened file.
-        mtime_ns: Modification time of the opened file.
+        mtime_ns: Modification time of the opened file; ``UNSETTLED`` where that is so recent that
+            another write could have left the same.
         document: What its reader made of it.
         skipped: Why it is not to be indexed.
         failed: Why it could not be read.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from ragkit.errors import PathNotFound, RootVanished
+from ragkit.reading.files import is_fresh
 from ragkit.reading.registry import is_picture_name, reader_version, reading_version
 from ragkit.reading.walk import FoundFile, SkippedFile
 from ragkit.storage.rows import DocumentState, Link, Problem
@@ -244,8 +246,10 @@ class _Comparison:
         same_stat = (file.size, file.mtime_ns) == (state.size, state.mtime_ns)
         if same_stat and not self._rules.checksum:
             return False, False
+        fresh = is_fresh(file.mtime_ns, time.time_ns())
         if file.size == state.size and _digest(file.path) == state.digest:
-            return False, not same_stat
+            # Another write may still follow in the same tick: its time is not to be trusted yet.
+            return False, not same_stat and not fresh
         return True, False
 
     def _shows_others(
