@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ragkit.errors import CollectionDamaged, CollectionError, NotACollection
+from ragkit.errors import CollectionDamaged, CollectionError, NotACollection, remedy
 from ragkit.storage.files import refuse_links
 from ragkit.storage.schema import check_objects
 from ragkit.storage.sums import add_function
@@ -68,10 +68,16 @@ def connect(path: Path, mode: str) -> Connection:
 
     Raises:
         CollectionDamaged: It holds something that ragkit did not make, or leads elsewhere.
+        CollectionError: Its directory cannot be used.
         NotACollection: Another program made it.
         sqlite3.Error: It cannot be opened.
     """
-    _refuse_strange_files(path)
+    try:
+        _refuse_strange_files(path)
+    except OSError as error:
+        raise CollectionError(
+            f"{error.filename or path} cannot be used: {error.strerror}; {remedy(error)}"
+        ) from error
     # isolation_level=None: transactions begin where the code says BEGIN, and nowhere else.
     connection = sqlite3.connect(
         f"file:{quote(os.fspath(path.absolute()))}?mode={mode}",

@@ -189,6 +189,26 @@ def test_the_way_back_is_free(
     assert_vectors_are_of(collection, SMALL)
 
 
+def test_compacting_ends_the_way_back(
+    collection: ragkit.Collection, docs: Path, embedding_server: LoopbackServer
+) -> None:
+    """Compacting drops the old vectors and what is staged; later migrations go on as before."""
+    collection.migrate(model=WIDE)
+    collection.migrate(model="test/fixed", stage_only=True)
+    collection.compact()
+    assert [path.name for path in collection.path.glob("*.f32")] == ["vectors.f32"]
+    assert_vectors_are_of(collection, WIDE)
+    assert collection.status().staged is None
+    with pytest.raises(CollectionError, match="no way back: .* or compacted since"):
+        collection.migrate(back=True)
+    sent = len(asked(embedding_server))
+    assert collection.migrate(model=SMALL).embedded == len(collection.passages())
+    assert len(asked(embedding_server)) == sent + len(collection.passages())
+    assert_vectors_are_of(collection, SMALL)
+    assert collection.migrate(back=True).embedded == 0
+    assert_vectors_are_of(collection, WIDE)
+
+
 def test_a_way_back_must_exist(
     tmp_path: Path, collection: ragkit.Collection, docs: Path, embedding_server: LoopbackServer
 ) -> None:
