@@ -38,6 +38,7 @@ from ragkit.embedding.seam import (
 )
 from ragkit.models.catalogue import fingerprint, profile
 from ragkit.models.fingerprint import Fingerprint
+from ragkit.retrieval.late import LateEmbedder
 
 PASSAGES_PER_FILE = 20
 EDITED_FILES = 10
@@ -119,7 +120,7 @@ def sync(place: Path) -> dict[str, object]:
     # Passages of the size of the paragraphs, whatever made-up words count.
     settings = Settings(passage_tokens=80)
     with ragkit.open(place / "kb", settings=settings) as collection:
-        synchroniser = collection._synchroniser(HashingEmbedder())
+        synchroniser = collection._synchroniser(LateEmbedder(HashingEmbedder))
         report = synchroniser.sync([place / "docs"], Options(rules=Rules()))
     assert not report.failed, report.failed[:3]
     return {"passages": report.passages, "embedded": report.embedded, "wall_s": report.seconds}

@@ -225,10 +225,15 @@ class Migration:
             stored = snapshot.stored_document(id_)
             # What was cut by less than a reader sees is read again at the next index.
             version = CHUNKER_VERSION if stored.whole else 0
-            arrival = Arrival(root=stored.document.root, size=stored.facts.size, replaces=id_)
+            arrival = Arrival(
+                root=stored.document.root,
+                size=stored.facts.size,
+                replaces=id_,
+                problems=(_left_out(stored.document),) if stored.shows_pictures else (),
+            )
             passages = chunker.split(stored.document)
             if not passages:
-                yield replace(arrival, is_gone=True, problems=(_left_out(stored.document),))
+                yield replace(arrival, is_gone=True)
                 continue
             facts = replace(stored.facts, chunker_version=version)
             cut = CutDocument(document=stored.document, passages=passages, facts=facts)
@@ -280,12 +285,12 @@ class Migration:
 
 
 def _left_out(document: Document) -> Problem:
-    """Of a picture its collection keeps a thumbnail, from which nothing can be embedded."""
+    """Of a picture a collection keeps a thumbnail, from which nothing can be embedded."""
     return Problem(
         root=document.root,
         source=document.source,
         kind="warning",
-        reason="a picture, whose file the next index reads again if the model takes images",
+        reason="pictures, which the next index reads from their files if the model takes images",
         of_model=True,
     )
 

@@ -116,12 +116,14 @@ class StoredDocument:
         facts: Of its file.
         document: As its reader made it.
         whole: Whether all is there that it was cut by; an earlier schema kept less.
+        shows_pictures: Whether some of its passages are pictures, which are not kept themselves.
     """
 
     id: int
     facts: FileFacts
     document: Document
     whole: bool
+    shows_pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

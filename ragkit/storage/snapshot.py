@@ -353,11 +353,13 @@ class Snapshot:
             language=file[6],
             links=links_from_value(file[7]),
         )
+        shows_pictures = self._shows_pictures(document_id)
         return StoredDocument(
             id=document_id,
             facts=facts,
             document=document_from_row(columns),
-            whole=columns[-2] is not None and not self._shows_pictures(document_id),
+            whole=columns[-2] is not None and not shows_pictures,
+            shows_pictures=shows_pictures,
         )
 
     def _shows_pictures(self, document_id: int) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from loopback import KEY, LoopbackServer, vector_of
+from loopback_pictures import picture
 
 import ragkit
 from ragkit.chunking.recipe import embedded_text
@@ -199,7 +200,7 @@ def test_compacting_ends_the_way_back(
     assert [path.name for path in collection.path.glob("*.f32")] == ["vectors.f32"]
     assert_vectors_are_of(collection, WIDE)
     assert collection.status().staged is None
-    with pytest.raises(CollectionError, match="no way back: .* or compacted since"):
+    with pytest.raises(CollectionError, match=r"no way back: .* or compacted since"):
         collection.migrate(back=True)
     sent = len(asked(embedding_server))
     assert collection.migrate(model=SMALL).embedded == len(collection.passages())
@@ -536,4 +537,31 @@ def test_secrets_stay_at_home(tmp_path: Path, docs: Path, embedding_server: Loop
         assert collection.verify().problems == ()
         collection.migrate(back=True)
         assert collection.status().model == "local/all-minilm-l6-v2"
+        assert collection.verify().problems == ()
+
+
+def test_pictures_come_back_with_the_next_index(
+    tmp_path: Path, embedding_server: LoopbackServer
+) -> None:
+    """What is embedded of pictures cannot be made from a collection: it is told, and read again."""
+    docs = tmp_path / "pictures"
+    docs.mkdir()
+    (docs / "red.png").write_bytes(picture("red", (200, 150)))
+    (docs / "page.md").write_text(
+        "# Page\n\nIt shows this:\n\n![a wall](red.png)\n\nand no more.\n"
+    )
+    with ragkit.open(
+        tmp_path / "kb", settings=settings(embedding_server, "test/pictures")
+    ) as collection:
+        collection.sync(docs)
+        before = [(item.source, item.text) for item in collection.passages() if item.image]
+        assert len(before) >= 1
+        report = collection.migrate(passage_tokens=40)
+        assert {source for source, _ in report.warnings} >= {source for source, _ in before}
+        assert collection.verify().problems == ()
+        assert collection.sync(docs).failed == ()
+        after = [(item.source, item.text) for item in collection.passages() if item.image]
+        assert after == before
+        assert collection.search("something red", k=1)[0].passage.image is not None
+        assert collection.sync(docs).unchanged == 2
         assert collection.verify().problems == ()
