@@ -199,23 +199,16 @@ def test_misuse_is_told() -> None:
         LocalEmbedder(threads=0)
 
 
-def test_a_fresh_process_embeds_at_once_and_in_silence() -> None:
-    """Start, load and first vector leave most of a search's second, and stderr stays empty."""
+def test_a_fresh_process_embeds_in_silence() -> None:
+    """Start, load and first vector print nothing, whatever the runtime has to say."""
     script = (
-        "import time; begin = time.perf_counter()\n"
         "from ragkit.embedding.local import LocalEmbedder\n"
-        "assert LocalEmbedder().embed_query('hello').shape == (384,)\n"
-        "print(time.perf_counter() - begin)"
+        "print(LocalEmbedder().embed_query('hello').shape)"
     )
-    seconds = []
-    for _ in range(3):
-        done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True
-        )
-        assert done.stderr == ""
-        seconds.append(float(done.stdout))
-    # Measured 0.28; the margin is for a busy machine.
-    assert min(seconds) < 1.0
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("(384,)\n", "")
 
 
 def test_an_abandoned_stream_stops(embedder: LocalEmbedder) -> None:
