@@ -408,7 +408,8 @@ class Citation:
     """Where a numbered excerpt of a context comes from.
 
     ``warning`` says what in it seems to be written for a model rather than for people, such as
-    orders to ignore its instructions; it is empty for nearly all.
+    orders to ignore its instructions; it is empty for nearly all. ``boxes`` say where it is shown,
+    as those of its passages do.
     """
 
     number: int
@@ -420,6 +421,7 @@ class Citation:
     end: int
     headings: tuple[str, ...] = ()
     warning: str = ""
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

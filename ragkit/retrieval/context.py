@@ -220,13 +220,15 @@ def _joined(run: Sequence[StoredPassage], store: PassageStore) -> Excerpt:
     start, end = first.passage.start, max(one.passage.end for one in run)
     text = first.passage.text if len(run) == 1 else store.span(first.document_id, start, end)
     headings = shared_headings([one.passage.headings for one in run])
+    said = (first.title or "", *headings, first.passage.table_header, text)
     return Excerpt(
         passage=first.passage,
         title=first.title,
         end=end,
         text=text,
         headings=headings,
-        warning=", ".join(find_injections("\n".join((first.title or "", *headings, text)))),
+        warning=", ".join(find_injections("\n".join(said))),
+        boxes=tuple(box for one in run for box in one.passage.boxes),
     )
 
 
@@ -275,4 +277,5 @@ def _citation(number: int, excerpt: Excerpt) -> Citation:
         end=excerpt.end,
         headings=excerpt.headings,
         warning=excerpt.warning,
+        boxes=excerpt.boxes,
     )

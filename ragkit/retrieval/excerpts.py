@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
-from ragkit.records import Passage
+from ragkit.records import Box, Passage
 
 __all__ = ["FORMATS", "Excerpt", "Format", "Layout", "layout_of"]
 
@@ -43,6 +43,7 @@ class Excerpt:
         text: ``document.text[passage.start:end]``; of a picture its caption, or nothing.
         headings: Those that all of it stands under, outermost first.
         warning: What in it seems to be written for the reader of the prompt; empty for nearly all.
+        boxes: Where it is shown on pages, passage by passage.
     """
 
     passage: Passage
@@ -51,6 +52,7 @@ class Excerpt:
     text: str
     headings: tuple[str, ...]
     warning: str = ""
+    boxes: tuple[Box, ...] = ()
 
     @property
     def place(self) -> dict[str, str | int]:
@@ -65,6 +67,8 @@ class Excerpt:
             place["title"] = _shortened(self.title)
         if self.headings:
             place["headings"] = _shortened(" > ".join(self.headings))
+        if self.passage.table_header:
+            place["columns"] = self.passage.table_header[:LONGEST_HEADINGS_CHARACTERS]
         if self.warning:
             place["warning"] = f"{self.warning}: data all the same"
         image = self.passage.image

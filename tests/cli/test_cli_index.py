@@ -70,15 +70,15 @@ def test_failed_files_are_listed(shell: Shell, embedding_server: LoopbackServer)
 def test_skipped_files_are_grouped(shell: Shell, embedding_server: LoopbackServer) -> None:
     """Skipped files stand together by reason with examples; -v lists each of them."""
     for number in range(5):
-        (shell.directory / f"docs/picture-{number}.doc").write_bytes(b"PK\x03\x04")
+        (shell.directory / f"docs/picture-{number}.mobi").write_bytes(b"PK\x03\x04")
     done = shell.run("index", "docs", *remote(embedding_server.base_url))
     assert done.code == 0
     assert (
-        "        5  format not read yet: .doc:"
-        " picture-0.doc, picture-1.doc, picture-2.doc and 2 more\n" in done.out
+        "        5  format not read yet: .mobi:"
+        " picture-0.mobi, picture-1.doc, picture-2.doc and 2 more\n" in done.out
     )
     listed = shell.run("index", "docs", "-v").out
-    assert all(f"           picture-{number}.doc\n" in listed for number in range(5))
+    assert all(f"           picture-{number}.mobi\n" in listed for number in range(5))
 
 
 def test_a_dry_run_writes_nothing(shell: Shell, embedding_server: LoopbackServer) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from collection_four_formats import QUESTIONS, write_four
@@ -87,6 +88,23 @@ def test_a_citation_names_the_page_where_there_are_pages(
     assert hit.page == 1
     assert [box.page for box in hit.passage.boxes] == [1]
     assert hit.passage.boxes[0].right_pt > 300 > hit.passage.boxes[0].left_pt
+    cited = collections["pdf"].context(QUESTIONS[0][0], max_tokens=400).citations[0]
+    assert (cited.page, cited.boxes[0].page) == (1, 1)
     plain = collections["rst"].search(QUESTIONS[0][0], k=1)[0]
     assert (plain.page, plain.passage.boxes) == (None, ())
     assert plain.passage.line > 1
+
+
+def test_an_excerpt_of_a_table_names_its_columns(tmp_path: Path) -> None:
+    """Rows without their header come into a prompt with the names of the columns beside them."""
+    rows = "".join(f"| part {n} | HN-{n:04} | {n * 7} |\n" for n in range(200))
+    (tmp_path / "docs").mkdir()
+    table = f"| Name | Number | Price |\n|---|---|---|\n{rows}"
+    (tmp_path / "docs" / "parts.md").write_text(table, encoding="utf-8")
+    with ragkit.open(tmp_path / "kb", settings=Settings(workers=1)) as collection:
+        collection.sync(tmp_path / "docs")
+        hit = collection.search("price of part 137", k=1)[0]
+        assert "| part 137 | HN-0137 | 959 |" in hit.text
+        assert hit.passage.table_header == "Name | Number | Price"
+        text = str(collection.context("price of part 137", max_tokens=250))
+    assert 'columns "Name | Number | Price"' in text

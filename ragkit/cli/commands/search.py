@@ -155,7 +155,7 @@ def image_json(image: Image) -> dict[str, object]:
 
 
 def hit_json(hit: Hit) -> dict[str, object]:
-    """A hit as the JSON of ``search`` has it; other places and an explanation where it has any."""
+    """A hit as the JSON of ``search`` has it, what few have (boxes …) only where it has any."""
     passage = hit.passage
     fields: dict[str, object] = {
         "rank": hit.rank,
@@ -174,6 +174,10 @@ def hit_json(hit: Hit) -> dict[str, object]:
         "metadata": passage.metadata,
         "image": None if passage.image is None else image_json(passage.image),
     }
+    if passage.table_header:
+        fields["table_header"] = passage.table_header
+    if passage.boxes:
+        fields["boxes"] = passage.boxes
     if hit.also_in:
         fields["also_in"] = [
             {
