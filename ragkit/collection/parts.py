@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ragkit.collection.expanding import CollectionExpander
+from ragkit.collection.proof import Proof, ProvenVectorRanker
 from ragkit.embedding.rerank_seam import Reranker
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionDamaged, InvalidArgument
@@ -100,6 +101,7 @@ class Parts:
         self._key = key
         self._guard = threading.Lock()
         self._vectors: VectorRanker | None = None
+        self._proof: Proof | None = None
         self._words: WordRanker | None = None
         self._neighbours: NeighbourMap | None = None
         self._asked_for_neighbours = 0
@@ -110,7 +112,10 @@ class Parts:
         return Retriever(
             store=snapshot,
             embedder=self._embedder,
-            vectors=LateVectorRanker(lambda: self._vector_ranker(snapshot)),
+            vectors=ProvenVectorRanker(
+                LateVectorRanker(lambda: self._vector_ranker(snapshot)),
+                lambda ids: self._prove(snapshot, ids),
+            ),
             words=LateWordRanker(lambda: self._word_ranker(snapshot)),
             neighbours=lambda ids: self._beside(snapshot, ids),
             reranker=self._reranker,
@@ -148,6 +153,7 @@ class Parts:
                 if not len(ids):
                     return _NoVectors()
                 matrix = self._store.rows(snapshot)
+                self._proof = Proof(matrix)
                 try:
                     self._vectors = MatrixIndex(ids=ids, slots=slots, matrix=matrix)
                 except InvalidArgument as error:
@@ -156,6 +162,10 @@ class Parts:
                         f" ({error}): `ragkit verify` says where"
                     ) from error
             return self._vectors
+
+    def _prove(self, snapshot: Snapshot, ids: IdArray) -> None:
+        if self._proof is not None:
+            self._proof.prove(snapshot, ids)
 
     def _word_ranker(self, snapshot: Snapshot) -> WordRanker:
         with self._guard:

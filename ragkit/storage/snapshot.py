@@ -237,6 +237,17 @@ class Snapshot:
         pairs = np.array([first[key] for key in sorted(first)[:most]], np.int64).reshape(-1, 2)
         return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
 
+    def vector_sums(self, ids: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:
+        """(id, its slot, slot of its key, checksum of that row) of passages that have a vector."""
+        for start in range(0, len(ids), _VARIABLES):
+            some = ids[start : start + _VARIABLES]
+            query = f"""SELECT passages.id, passages.slot, coalesce(vectors.slot, -1),
+                coalesce(vectors.checksum, -1)
+                FROM passages LEFT JOIN vectors ON vectors.key = passages.key
+                WHERE passages.id IN ({",".join("?" * len(some))})
+                AND passages.slot IS NOT NULL AND {self._alive("passages")}"""  # noqa: S608
+            yield from self._connection.execute(query, some)
+
     def all_passages(
         self, root: str | None = None, source: str | None = None
     ) -> Iterator[StoredPassage]:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_collection import crafted, opened
 
+from ragkit.errors import CollectionDamaged
 from ragkit.maintenance.documents import check_spans
 from ragkit.records import Passage
 from ragkit.reports import Fault, VerifyReport
@@ -238,3 +239,28 @@ def test_a_database_that_cannot_be_opened_is_a_fault(shell: Shell) -> None:
     wrong = shell.run("verify", "--json")
     assert (wrong.code, wrong.json["ok"], wrong.err) == (1, False, "")
     assert [fault["law"] for fault in wrong.json["problems"]] == ["database"]
+
+
+def test_a_changed_vector_ends_a_search_by_meaning(kb: Path) -> None:
+    """It would rank texts as nobody meant; a search by words does not need it."""
+    with opened(kb) as collection:
+        before = collection.search("soup at noon", mode="semantic", k=3)
+        assert before[0].source == "notes/lunch.txt"
+        with collection._store.snapshot() as snapshot:
+            ids, slots = snapshot.ids_and_slots()
+        slot = int(slots[ids == before[0].passage.id][0])
+    flip(kb / "vectors.f32", 4 * (384 * slot + 7))
+    for mode in ("semantic", "hybrid"):
+        with opened(kb) as collection, pytest.raises(CollectionDamaged, match="--repair"):
+            collection.search("soup at noon", mode=mode, k=3)
+    with opened(kb) as collection:
+        assert collection.search("soup at noon", mode="lexical")[0].source == "notes/lunch.txt"
+
+
+def test_a_passage_with_the_vector_of_another_ends_a_search_by_meaning(kb: Path) -> None:
+    """A slot that was changed leads to a whole vector, and to the wrong one."""
+    with crafted(kb) as database:
+        database.execute("UPDATE passages SET slot = (slot + 1) % 17")
+    with opened(kb) as collection, pytest.raises(CollectionDamaged, match="--repair"):
+        collection.search("soup at noon", mode="semantic", k=3)
+    assert laws(verified(kb)) == {"keys"}
