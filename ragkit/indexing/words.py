@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,23 @@ _SAME_SCORE = 2e-6
 
 _Scored = tuple[IdArray, FloatVector]
 _NOTHING: _Scored = (np.empty(0, np.int64), np.empty(0, np.float32))
+_DAMAGED = "the lexical index is damaged: `ragkit verify --repair` makes it anew"
+
+
+@contextlib.contextmanager
+def _damage_is_told() -> Iterator[None]:
+    """Turn what tantivy does over files that rotted, which is to panic, into an error of ours."""
+    try:
+        yield
+    except InvalidArgument:
+        raise
+    except (ValueError, OSError) as error:
+        raise DerivedUnusable(f"{_DAMAGED} ({error})") from error
+    except BaseException as error:
+        # It comes from Rust, and its class cannot be named.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise DerivedUnusable(_DAMAGED) from error
 
 
 class WordIndex:
@@ -104,6 +121,7 @@ class WordIndex:
         total = sum(self._counts.values())
         return {code: count / total for code, count in self._counts.items()}
 
+    @_damage_is_told()
     def ids(self) -> IdArray:
         """Sorted int64 ids of all passages in it; twice where one is there twice.
 
@@ -119,6 +137,7 @@ class WordIndex:
         """Let go of the files; twice is as good as once."""
         self._searcher = None
 
+    @_damage_is_told()
     def rank(self, query: str, k: int, *, among: IdArray | None = None) -> Ranking:
         """The k best passages with a word of the query, ties by id; as ``WordRanker.rank``.
 
@@ -133,6 +152,7 @@ class WordIndex:
 
         Raises:
             InvalidArgument: k is below 1, or the index is closed.
+            DerivedUnusable: The files were damaged while nobody looked.
         """
         if k < 1:
             raise InvalidArgument(f"k={k}: ask for 1 or more")
@@ -151,6 +171,7 @@ class WordIndex:
         found = _with(quoted[allowed], totals[allowed], ids, scores)
         return _ranking(found, leading, full, k)
 
+    @_damage_is_told()
     def scores(self, query: str, ids: IdArray) -> FloatVector:
         """BM25 of given ids, float32 (len(ids),); 0 for one without a word of the query.
 

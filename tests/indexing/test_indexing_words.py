@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tantivy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +24,7 @@ from ragkit.indexing.manifest import DerivedUnusable, check
 from ragkit.indexing.questions import query_phrases, query_terms
 from ragkit.indexing.seam import Ranking
 from ragkit.indexing.wordbuild import WordEntry, build_words
-from ragkit.indexing.words import WordIndex, kind
+from ragkit.indexing.words import WordIndex, _damage_is_told, kind, open_searcher
 
 KEY = b"0123456789abcdef0123456789abcdef"
 VOCABULARY = ("alpha", "beta", "gamma", "delta", "omega", "Schlüssel", "東京都", "the")
@@ -375,18 +377,33 @@ def test_another_installation_or_version_is_not_opened(tmp_path: Path) -> None:
         check(tmp_path / "w", KEY, kind=kind() + "x")
 
 
-def test_large_files_are_summed_on_demand(tmp_path: Path) -> None:
-    """A byte changed inside a large file is seen when all is verified."""
+def test_large_files_are_summed_when_they_were_touched(tmp_path: Path) -> None:
+    """A byte that was written into a large file is seen; one that rotted when all is verified."""
     texts = {i: " ".join(f"w{i * 40 + j}" for j in range(40)) for i in range(2500)}
     build(tmp_path / "w", texts).close()
     path = max((tmp_path / "w").glob("*.store"), key=lambda file: file.stat().st_size)
     assert path.stat().st_size > 256 * 1024
-    data = bytearray(path.read_bytes())
+    data, written = bytearray(path.read_bytes()), path.stat()
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+    with pytest.raises(DerivedUnusable, match="not the file"):
+        WordIndex.open(tmp_path / "w", key=KEY)
+    os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))
     WordIndex.open(tmp_path / "w", key=KEY).close()
     with pytest.raises(DerivedUnusable, match="not the file"):
         WordIndex.open(tmp_path / "w", key=KEY, verify=True)
+
+
+def test_what_tantivy_panics_over_is_an_error(tmp_path: Path) -> None:
+    """A panic in Rust, as over a file that rotted, ends a search and not the program."""
+    build(tmp_path / "w", {1: "one"}).close()
+    searcher, _ = open_searcher(tmp_path / "w")
+    with pytest.raises(DerivedUnusable, match="--repair"), _damage_is_told():
+        searcher.doc(tantivy.DocAddress(99, 0))
+    with pytest.raises(DerivedUnusable, match="--repair"), _damage_is_told():
+        raise ValueError("no such segment")
+    with pytest.raises(KeyError), _damage_is_told():
+        raise KeyError
 
 
 # --- directories
