@@ -29,7 +29,7 @@ from typing import Any
 import ragkit
 from ragkit.config import Settings
 
-__all__ = ["Outcome", "killed_everywhere", "state_of"]
+__all__ = ["Outcome", "in_child", "killed_everywhere", "state_of"]
 
 # Loaded once, so that no child has to.
 _MODULES = (
@@ -164,7 +164,7 @@ def _place_of(frame: FrameType) -> str:
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
 
-def _in_child(work: Callable[[], object]) -> tuple[int, str]:
+def in_child(work: Callable[[], object]) -> tuple[int, str]:
     """Do something in a child; the signal that ended it, and what it said as JSON."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -221,18 +221,18 @@ def main(name: str, made: Path, scratch: Path, every: int) -> None:
     for module in _MODULES:
         importlib.import_module(module)
     action = ACTIONS[name]
-    before = json.loads(_in_child(lambda: _looked_at(made / "kb"))[1])
+    before = json.loads(in_child(lambda: _looked_at(made / "kb"))[1])
     shutil.copytree(made, scratch / "whole")
-    points = json.loads(_in_child(lambda: _counted(action, scratch / "whole/kb", None))[1])
-    after = json.loads(_in_child(lambda: _looked_at(scratch / "whole/kb"))[1])
+    points = json.loads(in_child(lambda: _counted(action, scratch / "whole/kb", None))[1])
+    after = json.loads(in_child(lambda: _looked_at(scratch / "whole/kb"))[1])
     if isinstance(points, dict) or after.get("problems") or before.get("problems"):
         raise SystemExit(f"it does not work undisturbed: {before} {points} {after}")
     chosen, failures = _chosen(points, every), []
     for number in chosen:
         kb = scratch / str(number) / "kb"
         shutil.copytree(made, kb.parent)
-        ended, said = _in_child(partial(_counted, action, kb, number))
-        told = json.loads(_in_child(partial(_after, action, kb))[1])
+        ended, said = in_child(partial(_counted, action, kb, number))
+        told = json.loads(in_child(partial(_after, action, kb))[1])
         wrong = _wrong(ended, said, told, (before["state"], after["state"]))
         failures += [f"killed at {number}, {points[number]}: {problem}" for problem in wrong]
         shutil.rmtree(kb.parent)

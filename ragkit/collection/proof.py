@@ -77,6 +77,10 @@ class ProvenVectorRanker:
         self._prove(np.asarray(ids)[:_FIRST])
         return scores
 
+    def sample(self) -> IdArray:
+        """As ``VectorRanker.sample``."""
+        return self._ranker.sample()
+
     def copies(self, id_: int) -> IdArray:
         """As ``VectorRanker.copies``."""
         return self._ranker.copies(id_)

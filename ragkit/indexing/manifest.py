@@ -113,7 +113,7 @@ def check(directory: Path, key: bytes, *, kind: str, verify: bool = False) -> Ma
         raise DerivedUnusable(
             f"{path} cannot be read ({error.strerror}): rebuild the index"
         ) from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DerivedUnusable(f"{path} is not a manifest: rebuild the index") from error
     if manifest.kind != kind or sealed.format != _FORMAT:
         raise DerivedUnusable(f"{path} is of another version: rebuild the index")

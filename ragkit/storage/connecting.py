@@ -137,10 +137,12 @@ def damage(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into ours, with the file's name and what to do."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        advice = _REMEDIES.get(error.sqlite_errorcode & 0xFF, "run the same command again")
-        raise CollectionError(f"{path} cannot be used: {error}; {advice}") from error
     except sqlite3.DatabaseError as error:
+        # Text that is no UTF-8 is found by Python, which knows of no code for it.
+        code = getattr(error, "sqlite_errorcode", None)
+        if isinstance(error, sqlite3.OperationalError) and code is not None:
+            advice = _REMEDIES.get(code & 0xFF, "run the same command again")
+            raise CollectionError(f"{path} cannot be used: {error}; {advice}") from error
         raise CollectionDamaged(
             f"{path} is damaged ({error}): restore it from a copy, or delete the collection and"
             " index again"

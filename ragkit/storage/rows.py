@@ -367,7 +367,7 @@ def parsed(text: object, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(text, type=kind)  # type: ignore[call-overload,no-any-return]
-    except (msgspec.MsgspecError, RecursionError, TypeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError) as error:
         raise CollectionDamaged(f"a row holds no {kind} ({error}){_REMEDY}") from error
 
 

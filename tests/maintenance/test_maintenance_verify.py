@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from byte_flips import flipped
 from cli_runs import Shell
 from hypothesis import given
 from hypothesis import strategies as st
@@ -264,3 +265,20 @@ def test_a_passage_with_the_vector_of_another_ends_a_search_by_meaning(kb: Path)
     with opened(kb) as collection, pytest.raises(CollectionDamaged, match="--repair"):
         collection.search("soup at noon", mode="semantic", k=3)
     assert laws(verified(kb)) == {"keys"}
+
+
+def test_a_flipped_bit_is_found_or_harmless(made: Path, tmp_path: Path) -> None:
+    """Wherever a bit flips, verify finds it or nothing reads it; no search shows a wrong text."""
+    told = flipped(made, tmp_path, number=60, seed=1)
+    assert told["failures"] == []
+    assert told["found"] >= 40
+    assert told["found"] + told["harmless"] == 60
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_many_flipped_bits_are_found_or_harmless(made: Path, tmp_path: Path) -> None:
+    """The same for 1,000 of them."""
+    told = flipped(made, tmp_path, number=1000, seed=2)
+    assert told["failures"] == []
+    assert told["found"] >= 800
