@@ -75,7 +75,7 @@ def test_skipped_files_are_grouped(shell: Shell, embedding_server: LoopbackServe
     assert done.code == 0
     assert (
         "        5  format not read yet: .mobi:"
-        " picture-0.mobi, picture-1.doc, picture-2.doc and 2 more\n" in done.out
+        " picture-0.mobi, picture-1.mobi, picture-2.mobi and 2 more\n" in done.out
     )
     listed = shell.run("index", "docs", "-v").out
     assert all(f"           picture-{number}.mobi\n" in listed for number in range(5))
