@@ -30,8 +30,8 @@ __all__ = [
 CALIBRATION_SETTING = "calibration"
 _VERSION = 1
 
-# Passages whose nearest neighbour is looked for: so many that all cosines take 0.1 s, within these.
-_MOST_COSINES = 4_000_000
+# Passages whose nearest neighbour is looked for: so many that it takes 0.1 s, within these bounds.
+_MOST_PRODUCTS = 1_500_000_000
 _FEWEST_ASKED, MOST_ASKED = 64, 512
 _ROWS_TOGETHER = 8192
 # As near as this are copies, which every model finds.
@@ -84,7 +84,8 @@ def calibrate(
     """
     ids, asked = some
     rows = np.unique(slots)
-    number = min(max(_MOST_COSINES // max(1, len(rows)), _FEWEST_ASKED), MOST_ASKED)
+    each = max(1, len(rows) * matrix.shape[1])
+    number = min(max(_MOST_PRODUCTS // each, _FEWEST_ASKED), MOST_ASKED)
     return Calibration(
         reach=_reach(asked[:number], rows, matrix) if len(ids) >= _FEWEST else None,
         sample=np.sort(ids[:_SAMPLE]),
