@@ -28,7 +28,7 @@ __all__ = [
 
 # Where a collection keeps it, with each generation.
 CALIBRATION_SETTING = "calibration"
-_VERSION = 1
+_VERSION = 2
 
 # Passages whose nearest neighbour is looked for: so many that it takes 0.1 s, within these bounds.
 _MOST_PRODUCTS = 1_500_000_000
@@ -36,8 +36,6 @@ _FEWEST_ASKED, MOST_ASKED = 64, 512
 _ROWS_TOGETHER = 8192
 # As near as this are copies, which every model finds.
 _COPY = 0.995
-# Cosines of a question with so many passages tell its average, to a sixteenth of their spread.
-_SAMPLE = 256
 # Fewer passages have no neighbourhood to speak of.
 _FEWEST = 12
 # Two questions in one have about as many words as what people ask.
@@ -54,22 +52,16 @@ class Calibration:
     Attributes:
         reach: How much higher the cosine of a passage with its nearest neighbour is than with any
             passage, in the median; None where there are too few to tell.
-        sample: Sorted ids of passages whose cosines with a question tell its average.
         by_chance: Share of the BM25 that a passage with all of its words would have, which the best
             passage reaches for a question that has nothing to do with the collection.
     """
 
     reach: float | None
-    sample: IdArray
     by_chance: float
 
 
 def calibrate(
-    *,
-    some: tuple[IdArray, IdArray],
-    slots: IdArray,
-    matrix: FloatMatrix,
-    words: WordRanker,
+    *, some: IdArray, slots: IdArray, matrix: FloatMatrix, words: WordRanker
 ) -> Calibration:
     """Calibrate a collection by what it holds: nothing is embedded and nothing sent.
 
@@ -77,18 +69,16 @@ def calibrate(
     what their words find.
 
     Args:
-        some: int64 ids and rows of some passages, up to ``MOST_ASKED``, in an order of chance.
+        some: Rows of some passages, up to ``MOST_ASKED``, in an order of chance.
         slots: Rows of all passages.
         matrix: float32 (rows, d), unit rows.
         words: Ranks the same passages.
     """
-    ids, asked = some
     rows = np.unique(slots)
     each = max(1, len(rows) * matrix.shape[1])
     number = min(max(_MOST_PRODUCTS // each, _FEWEST_ASKED), MOST_ASKED)
     return Calibration(
-        reach=_reach(asked[:number], rows, matrix) if len(ids) >= _FEWEST else None,
-        sample=np.sort(ids[:_SAMPLE]),
+        reach=_reach(some[:number], rows, matrix) if len(rows) >= _FEWEST else None,
         by_chance=_by_chance(words),
     )
 
@@ -99,24 +89,20 @@ def calibration_value(found: Calibration, fingerprint: str) -> dict[str, object]
         "version": _VERSION,
         "fingerprint": fingerprint,
         "reach": found.reach,
-        "sample": found.sample.tolist(),
         "by_chance": found.by_chance,
     }
 
 
 def calibration_from(value: Mapping[str, object], fingerprint: str | None) -> Calibration | None:
     """The inverse; None for another version or fingerprint, or for what is no calibration."""
-    reach, sample = value.get("reach"), value.get("sample")
-    by_chance = value.get("by_chance")
+    reach, by_chance = value.get("reach"), value.get("by_chance")
     if (value.get("version"), value.get("fingerprint")) != (_VERSION, fingerprint):
         return None
-    if not isinstance(by_chance, float) or not isinstance(sample, list):
+    if not isinstance(by_chance, float) or not 0 <= by_chance < 1:
         return None
-    if not isinstance(reach, float | None) or not all(
-        type(id_) is int and 0 <= id_ < 1 << 63 for id_ in sample
-    ):
+    if reach is not None and not (isinstance(reach, float) and 0 < reach <= 2):
         return None
-    return Calibration(reach=reach, sample=np.array(sample, np.int64), by_chance=by_chance)
+    return Calibration(reach=reach, by_chance=by_chance)
 
 
 def _reach(asked: IdArray, rows: IdArray, matrix: FloatMatrix) -> float | None:

@@ -16,8 +16,8 @@ from ragkit.retrieval.arguments import Mode, mode_of, words_of
 from ragkit.retrieval.calibration import Calibration
 from ragkit.retrieval.copies import Copies
 from ragkit.retrieval.fusion import CONTEXT_WEIGHT, Neighbours, Scale, combine
-from ragkit.retrieval.relevance import Background, average_cosine
-from ragkit.retrieval.weighing import agreement, language_weight
+from ragkit.retrieval.relevance import Background
+from ragkit.retrieval.weighing import FULL_WEIGHT, agreement, language_weight
 
 __all__ = ["DEEPER", "Candidates", "Lists", "Read", "first_depth"]
 
@@ -123,7 +123,7 @@ class Lists:
         ranking = self._vectors.rank(vector, depth, among=among)
         return replace(
             _single(ranking, "semantic", depth),
-            background=self._background(vector, None),
+            background=self._background(self._everywhere(vector), None),
             copies=self._copies(among),
         )
 
@@ -132,7 +132,8 @@ class Lists:
     ) -> Candidates:
         semantic = self._vectors.rank(vector, depth, among=among)
         lexical = self._words.rank(query, depth, among=among)
-        weight = self._weight(query, vector, lexical)
+        everywhere = self._everywhere(vector)
+        weight, trust = self._weight(query, vector, lexical, everywhere)
         combined = combine(
             semantic,
             lexical,
@@ -168,31 +169,47 @@ class Lists:
                 Scale(name="context", lowest=0.0, highest=1.0, weight=CONTEXT_WEIGHT),
             ),
             complete=combined.complete,
-            background=self._background(vector, lexical),
+            background=self._background(everywhere, lexical, trust=trust),
             copies=self._copies(among),
         )
 
-    def _weight(self, query: str, vector: FloatVector, lexical: Ranking) -> float:
-        """The share of the cosine for this question, the same with every filter."""
+    def _everywhere(self, vector: FloatVector) -> FloatVector:
+        """Cosines of a question with passages from everywhere."""
+        return self._vectors.scores(vector, self._vectors.sample())
+
+    def _weight(
+        self, query: str, vector: FloatVector, lexical: Ranking, everywhere: FloatVector
+    ) -> tuple[float, float]:
+        """The share of the cosine for this question, the same with every filter, and its trust.
+
+        In a language that the model was made for, meaning without a word in common is no reason
+        to doubt it, but what it is for.
+        """
         if self._semantic_weight is not None:
-            return self._semantic_weight
+            return self._semantic_weight, 1.0
         known = self._model_languages
         if known is None:
             known = profile(self._embedder.fingerprint.model).languages
-        weight = language_weight(query, known=known, spoken=self._words.languages())
-        return weight * agreement(
-            self._vectors.scores(vector, lexical.leading),
-            lexical.leading_scores,
-            self._vectors.scores(vector, self._vectors.sample()),
+        full = language_weight(query, known=known, spoken=self._words.languages())
+        weight = full * agreement(
+            self._vectors.scores(vector, lexical.leading), lexical.leading_scores, everywhere
         )
+        return weight, 1.0 if full == FULL_WEIGHT else weight / FULL_WEIGHT
 
-    def _background(self, vector: FloatVector | None, lexical: Ranking | None) -> Background | None:
-        known = self._calibration
-        if known is None:
+    def _background(
+        self, everywhere: FloatVector | None, lexical: Ranking | None, *, trust: float = 1.0
+    ) -> Background | None:
+        if self._calibration is None:
             return None
-        average = None if vector is None else average_cosine(known, self._vectors, vector)
-        full = None if lexical is None else max(lexical.highest, lexical.full)
-        return Background(calibration=known, average=average, full=full)
+        average = None
+        if everywhere is not None and len(everywhere):
+            average = float(np.mean(everywhere))
+        return Background(
+            calibration=self._calibration,
+            average=average,
+            full=None if lexical is None else max(lexical.highest, lexical.full),
+            trust=trust,
+        )
 
     def _copies(self, among: IdArray | None) -> Copies:
         if among is None:

@@ -11,12 +11,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from ragkit.indexing.seam import FloatVector, VectorRanker
 from ragkit.retrieval.calibration import Calibration
 
-__all__ = ["RELEVANT", "Background", "average_cosine"]
+__all__ = ["RELEVANT", "Background"]
 
 # From here on it is more likely than not that the question is answered.
 RELEVANT = 0.5
@@ -39,19 +36,26 @@ class Background:
         average: The question's average cosine with its passages; None where meaning is not asked.
         full: BM25 of a passage that has all of the question's words; None where words are not
             asked.
+        trust: In the cosine, from 1 down to 0, where both are asked; the rest goes to the words.
     """
 
     calibration: Calibration
     average: float | None = None
     full: float | None = None
+    trust: float = 1.0
 
     def relevance(self, scores: Mapping[str, float]) -> float | None:
         """Of a passage with these scores, 0 to 1; None where there is nothing to judge by."""
         nearness, words = self._nearness(scores), self._words(scores)
         if nearness is None and words is None:
             return None
-        by = _BY_MEANING if words is None else _BY_WORDS if nearness is None else _BY_BOTH
-        evidence = by[0] * (nearness or 0.0) + by[1] * (words or 0.0) - by[2]
+        if words is None:
+            evidence = _told(_BY_MEANING, nearness, words)
+        elif nearness is None:
+            evidence = _told(_BY_WORDS, nearness, words)
+        else:
+            evidence = self.trust * _told(_BY_BOTH, nearness, words)
+            evidence += (1.0 - self.trust) * _told(_BY_WORDS, nearness, words)
         return 1.0 / (1.0 + math.exp(-evidence))
 
     def _nearness(self, scores: Mapping[str, float]) -> float | None:
@@ -71,10 +75,7 @@ class Background:
         return (share - chance) / (1.0 - chance)
 
 
-def average_cosine(
-    calibration: Calibration, vectors: VectorRanker, vector: FloatVector
-) -> float | None:
-    """A question's average cosine with the collection; None when none of the sample is left."""
-    cosines = vectors.scores(vector, calibration.sample)
-    known = cosines[~np.isnan(cosines)]
-    return float(known.mean()) if len(known) else None
+def _told(
+    weights: tuple[float, float, float], nearness: float | None, words: float | None
+) -> float:
+    return weights[0] * (nearness or 0.0) + weights[1] * (words or 0.0) - weights[2]

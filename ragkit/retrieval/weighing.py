@@ -19,9 +19,9 @@ import numpy as np
 from ragkit.indexing.languages import LANGUAGES, language_of
 from ragkit.indexing.seam import FloatVector
 
-__all__ = ["agreement", "language_weight"]
+__all__ = ["FULL_WEIGHT", "agreement", "language_weight"]
 
-_WEIGHT = 0.5
+FULL_WEIGHT = 0.5
 # For a language that the model was not made for.
 _FOREIGN_WEIGHT = 0.2
 
@@ -45,14 +45,14 @@ def language_weight(query: str, *, known: Collection[str], spoken: Mapping[str, 
         spoken: Share of the passages that are in each language.
     """
     if not known:
-        return _WEIGHT
+        return FULL_WEIGHT
     usual = [code for code, share in spoken.items() if share >= _LEAST_SPOKEN]
     latin = sorted(LANGUAGES.keys() & {*known, *usual})
     language = language_of(query, tuple(latin))
     if language is None:
         mostly = [code for code, share in spoken.items() if share > _MOSTLY_SPOKEN]
         language = mostly[0] if mostly else None
-    return _WEIGHT if language is None or language in known else _FOREIGN_WEIGHT
+    return FULL_WEIGHT if language is None or language in known else _FOREIGN_WEIGHT
 
 
 def agreement(leaders: FloatVector, shares: FloatVector, sample: FloatVector) -> float:

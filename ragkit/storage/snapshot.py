@@ -225,17 +225,15 @@ class Snapshot:
         pairs = np.array(self._connection.execute(query).fetchall(), np.int64).reshape(-1, 2)
         return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
 
-    def some_ids_and_slots(self, most: int) -> tuple[IdArray, IdArray]:
-        """Ids and rows of so many of them, each vector once, in the order of their keys.
+    def some_slots(self, most: int) -> IdArray:
+        """Rows of the matrix of so many of them, each once, in the order of their keys.
 
         That is an order of chance, which depends on the texts alone.
         """
-        query = f"""SELECT key, id, slot FROM passages
-            WHERE slot IS NOT NULL AND {self._alive("passages")} ORDER BY key, id LIMIT ?"""  # noqa: S608
-        rows = self._connection.execute(query, (2 * most,)).fetchall()
-        first = {row[0]: row[1:] for row in reversed(rows)}
-        pairs = np.array([first[key] for key in sorted(first)[:most]], np.int64).reshape(-1, 2)
-        return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+        query = f"""SELECT DISTINCT key, slot FROM passages
+            WHERE slot IS NOT NULL AND {self._alive("passages")} ORDER BY key LIMIT ?"""  # noqa: S608
+        rows = self._connection.execute(query, (most,))
+        return np.fromiter((row[1] for row in rows), np.int64)
 
     def vector_sums(self, ids: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:
         """(id, its slot, slot of its key, checksum of that row) of passages that have a vector."""

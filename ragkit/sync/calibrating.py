@@ -47,6 +47,6 @@ def derive_calibration(
     ):
         return before
     with contextlib.closing(WordIndex.open(words, key=key)) as index:
-        some = coming.some_ids_and_slots(MOST_ASKED)
+        some = coming.some_slots(MOST_ASKED)
         found = calibrate(some=some, slots=slots, matrix=writer.vectors.rows(), words=index)
     return calibration_value(found, fingerprint)

@@ -24,11 +24,11 @@ from ragkit.retrieval.calibration import (
     calibration_from,
     calibration_value,
 )
-from ragkit.retrieval.relevance import Background, average_cosine
+from ragkit.retrieval.relevance import Background
 from ragkit.retrieval.retriever import Mode, Retriever
 
 MARK = '{"model":"m"}'
-KNOWN = Calibration(reach=0.5, sample=np.array([1, 2], np.int64), by_chance=0.2)
+KNOWN = Calibration(reach=0.5, by_chance=0.2)
 COSINES = st.floats(-1, 1)
 BM25 = st.floats(0, 40)
 
@@ -68,7 +68,7 @@ def retriever(*, calibrated: bool = True) -> Retriever:
     matrix = embedder.embed_documents([store.stored[one].passage.text for one in ids])
     words = SharedWords({one: store.stored[one].passage.text for one in ids})
     numbers = np.array(ids, np.int64)
-    known = calibrate(some=(numbers, numbers - 1), slots=numbers - 1, matrix=matrix, words=words)
+    known = calibrate(some=numbers - 1, slots=numbers - 1, matrix=matrix, words=words)
     return Retriever(
         store=store,
         embedder=embedder,
@@ -83,15 +83,17 @@ def retriever(*, calibrated: bool = True) -> Retriever:
     words=st.tuples(BM25, BM25),
     average=st.none() | COSINES,
     full=st.none() | st.floats(0.1, 50),
+    trust=st.floats(0, 1),
 )
 def test_more_evidence_is_never_less_relevant(
     cosines: tuple[float, float],
     words: tuple[float, float],
     average: float | None,
     full: float | None,
+    trust: float,
 ) -> None:
     """From 0 to 1, rising with cosine and BM25; None where neither can be judged."""
-    background = Background(calibration=KNOWN, average=average, full=full)
+    background = Background(calibration=KNOWN, average=average, full=full, trust=trust)
     less = background.relevance({"semantic": min(cosines), "lexical": min(words)})
     more = background.relevance({"semantic": max(cosines), "lexical": max(words)})
     if average is None and full is None:
@@ -109,6 +111,20 @@ def test_a_passage_that_a_list_lacks_is_judged_by_chance() -> None:
     words_alone = Background(calibration=KNOWN, full=10.0)
     assert words_alone.relevance({"lexical": 10.0}) == pytest.approx(1.0, abs=1e-3)
     assert words_alone.relevance({"lexical": 1.0}) == pytest.approx(0.0, abs=0.03)
+
+
+def test_a_cosine_that_is_not_trusted_leaves_it_to_the_words() -> None:
+    """Without trust relevance is that of a search by words; between, it is between."""
+    scores = {"semantic": 0.9, "lexical": 3.0}
+    told = [
+        Background(calibration=KNOWN, average=0.1, full=10.0, trust=trust).relevance(scores)
+        for trust in (0.0, 0.5, 1.0)
+    ]
+    assert told[0] == Background(calibration=KNOWN, full=10.0).relevance(scores)
+    assert told[0] is not None
+    assert told[1] is not None
+    assert told[2] is not None
+    assert told[0] < told[1] < told[2]
 
 
 @given(share=st.floats(0, 0.95))
@@ -132,10 +148,10 @@ def relevances(rows: FloatMatrix, query: FloatMatrix, share: float) -> list[floa
 
     matrix, vector = crowded(rows), crowded(query[None, :])[0]
     ids = np.arange(1, len(rows) + 1, dtype=np.int64)
-    known = calibrate(some=(ids, ids - 1), slots=ids - 1, matrix=matrix, words=CountedWords({}))
+    known = calibrate(some=ids - 1, slots=ids - 1, matrix=matrix, words=CountedWords({}))
     vectors = MatrixVectors(ids.tolist(), matrix)
-    background = Background(calibration=known, average=average_cosine(known, vectors, vector))
     cosines = vectors.scores(vector, ids)
+    background = Background(calibration=known, average=float(cosines.mean()))
     return [background.relevance({"semantic": float(cosine)}) for cosine in cosines]
 
 
@@ -206,7 +222,7 @@ def test_a_few_passages_are_judged_by_words_alone() -> None:
     """Where there is no neighbourhood to compare with, meaning is not judged."""
     ids = np.array([1, 2, 3], np.int64)
     known = calibrate(
-        some=(ids, ids - 1),
+        some=ids - 1,
         slots=ids - 1,
         matrix=np.eye(3, dtype=np.float32),
         words=CountedWords({}),
@@ -222,7 +238,7 @@ def test_copies_do_not_stretch_the_scale() -> None:
     rows = rng.standard_normal((40, 16)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     ids, words = np.arange(1, 81, dtype=np.int64), CountedWords({})
-    some, slots = (ids[:40], ids[:40] - 1), ids - 1
+    some, slots = ids[:40] - 1, ids - 1
     once = calibrate(some=some, slots=slots[:40], matrix=rows, words=words)
     twice = calibrate(some=some, slots=slots, matrix=np.vstack([rows, rows]), words=words)
     assert once.reach is not None
@@ -236,13 +252,13 @@ JSONS = st.recursive(
 )
 
 
-@given(key=st.sampled_from(["version", "fingerprint", "reach", "sample", "by_chance"]), value=JSONS)
+@given(key=st.sampled_from(["version", "fingerprint", "reach", "by_chance"]), value=JSONS)
 def test_a_setting_that_is_no_calibration_is_none(key: str, value: object) -> None:
     """A calibration is read back as it was written; of anything else nothing is taken."""
     written = calibration_value(KNOWN, MARK)
     read = calibration_from(written, MARK)
     assert read is not None
-    assert (read.reach, read.sample.tolist(), read.by_chance) == (0.5, [1, 2], 0.2)
+    assert read == KNOWN
     assert calibration_from(written, "another model") is None
     assert calibration_from({}, MARK) is None
     changed = calibration_from({**written, key: value}, MARK)
