@@ -24,6 +24,7 @@ RagkitError
 └── EmbeddingError
     ├── AuthenticationFailed       the key is missing, wrong or disabled (401, 403)
     ├── OutOfCredit                the account has no money left (402)
+    │   └── AllowanceSpent         what it permits in a day is used up (429)
     ├── BudgetSpent                max_cost_usd would be passed
     ├── ModelUnavailable           the server does not serve that model (404)
     ├── RequestRejected            the server will never take this request (400, 413, 422)
@@ -189,6 +190,10 @@ class AuthenticationFailed(EmbeddingError):
 
 class OutOfCredit(EmbeddingError):
     """The account or the key has no money left; what was bought is kept."""
+
+
+class AllowanceSpent(OutOfCredit):
+    """The requests that the server permits in a day, or the like, are used up; work is kept."""
 
 
 class BudgetSpent(EmbeddingError):

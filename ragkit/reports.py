@@ -64,6 +64,10 @@ class SyncPlan:
         skipped: (source, reason) of files that are not to be indexed.
         warnings: (source, remark).
         basis: How sure tokens and price are, in words; empty for the embedded model.
+        requests: About so many are sent; 0 for the embedded model.
+        seconds: How long they take at least, at the limits of rate that the server is known to
+            have; None where none is known.
+        pace: The same in words.
     """
 
     added: int = 0
@@ -80,6 +84,9 @@ class SyncPlan:
     skipped: tuple[tuple[str, str], ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
     basis: str = ""
+    requests: int = 0
+    seconds: float | None = None
+    pace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ class Inquiries:
         faults: Fault by path, played at every GET of it until it is taken out.
         faults_once: Faults by path, played in order, each of them once.
         limit_usd: Of the key.
+        is_free_tier: Whether its account never bought credit.
         has_key_facts: Whether ``GET /key`` is known.
     """
 
@@ -51,6 +52,7 @@ class Inquiries:
     faults: dict[str, Fault] = field(default_factory=dict)
     faults_once: dict[str, list[Fault]] = field(default_factory=dict)
     limit_usd: Decimal | None = None
+    is_free_tier: bool = False
     has_key_facts: bool = True
 
 
@@ -122,7 +124,7 @@ def _key_facts(server: LoopbackServer, sent: Mapping[str, str]) -> _Answer:
         "limit": None if limit is None else float(limit),
         "limit_remaining": None if limit is None else float(limit - used),
         "usage": float(used),
-        "is_free_tier": False,
+        "is_free_tier": server.inquiries.is_free_tier,
         "is_management_key": False,
         "expires_at": None,
         "rate_limit": {"requests": -1, "interval": "10s"},

@@ -102,7 +102,9 @@ def bar_line(progress: Progress, elapsed_s: float, looks: Looks) -> str:
     facts = [f"{int(share * 100):>3}%"]
     if share > 0 and elapsed_s >= _RATE_SETTLED_S:
         if share >= _SHARE_SETTLED or elapsed_s >= _SHARE_SETTLED_S:
-            facts.append(f"ETA {_clock_time(elapsed_s * (1 - share) / share)}")
+            # The first requests of a limited rate go out at once, and the others do not.
+            left_s = max(elapsed_s * (1 - share) / share, progress.seconds_left or 0.0)
+            facts.append(f"ETA {_clock_time(left_s)}")
         if progress.texts:
             facts.append(f"{_short(progress.texts / elapsed_s)} texts/s")
     if progress.tokens:

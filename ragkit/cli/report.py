@@ -69,6 +69,8 @@ def plan_text(
         lines.append(_row("cost", price))
         if plan.basis:
             lines.append(_row("", looks.dim(plan.basis)))
+        if plan.pace:
+            lines.append(_row("time", plan.pace))
     shown = plan.changes if verbose else plan.changes[:20]
     for change in shown:
         came = f" (was {inline(change.previous)})" if change.previous else ""

@@ -352,6 +352,8 @@ class Stream:
             job.halves.is_refused = True
         refused = isinstance(failure, ServerError) and job.mending is None
         job.halves = Halves(waiting=len(job.entries)) if refused else None
+        if is_slow(failure):
+            self._server.limits.fell_to((len(job.entries) + 1) // 2)
         # In front: the one text at fault is found before other batches are begun.
         self._again[:0] = job.parts(
             decision.size or (len(job.entries) + 1) // 2,
@@ -368,6 +370,8 @@ class Stream:
                 self._remainder.write_off(job)
                 return None
             job.mending.is_over = True
+        if decision.reads_tokens is not None:
+            self._server.watch.learn(decision.reads_tokens)
         if decision.certain:
             refused = (job.entries[0].index, decision.reason)
             return report_of(job.bill.take(), (refused,), self._server.width)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ragkit.embedding.failures import BadReply, ServerError
+from ragkit.embedding.waits import spoken_s
 from ragkit.errors import (
+    AllowanceSpent,
     AuthenticationFailed,
     ConfigurationError,
     EmbeddingError,
@@ -113,9 +115,13 @@ class Target:
         self, error: ServerError, stated_s: float | None, waited_s: float
     ) -> EmbeddingError:
         """A limit of rate that outlasts the patience."""
-        wait = "more" if stated_s is None else f"another {stated_s:.0f} s"
+        if stated_s is not None:
+            return AllowanceSpent(
+                f"{self.url} permits no more requests for {spoken_s(stated_s)} ({_said(error)}): "
+                "run again then to continue"
+            )
         return ServerUnreachable(
-            f"{self.url} asks to wait {wait} after {waited_s:.0f} s of waiting ({_said(error)}): "
+            f"{self.url} asks to wait more after {waited_s:.0f} s of waiting ({_said(error)}): "
             "run again later to continue"
         )
 

@@ -28,6 +28,7 @@ class Knowledge:
         most_inputs: Most that it takes.
         tokens: Most tokens that it takes in a request.
         size_bytes: Most bytes of texts that it takes.
+        reads_tokens: Most tokens of one text that it takes, or reads.
     """
 
     base64: bool | None = None
@@ -35,9 +36,12 @@ class Knowledge:
     most_inputs: int | None = None
     tokens: int | None = None
     size_bytes: int | None = None
+    reads_tokens: int | None = None
 
     @classmethod
-    def of(cls, limits: BatchLimits, *, base64: bool | None) -> Self:
+    def of(
+        cls, limits: BatchLimits, *, base64: bool | None, reads_tokens: int | None = None
+    ) -> Self:
         """What the answers so far have taught."""
         return cls(
             base64=base64,
@@ -45,6 +49,7 @@ class Knowledge:
             most_inputs=limits.most_inputs,
             tokens=limits.tokens,
             size_bytes=limits.size_bytes,
+            reads_tokens=reads_tokens,
         )
 
     @classmethod

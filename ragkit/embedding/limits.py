@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -108,6 +109,17 @@ class BatchLimits:
         self._doubts += 1
         if not by_chance or self._doubts > _DOUBTS:
             self.most_inputs = self.inputs
+
+    def requests_for(self, texts: int, tokens: int, *, few_permitted: bool) -> int:
+        """About how many requests so many texts with so many tokens in all take."""
+        left, inputs, requests = texts, self.inputs, 0
+        # Where few are permitted they grow, each to twice the one before.
+        while few_permitted and left > 0 and inputs < self.most_inputs:
+            left, inputs, requests = left - inputs, min(2 * inputs, self.most_inputs), requests + 1
+        by_texts = requests + math.ceil(max(left, 0) / inputs)
+        # Batches are closed by an upper bound of their tokens.
+        bound = tokens * self.tokens_per_byte / self.mean_tokens_per_byte
+        return max(by_texts, math.ceil(bound / self.tokens))
 
     def learn(self, tokens: int | None, size_bytes: int) -> None:
         """Learn from what a batch of so many bytes was billed as."""

@@ -11,12 +11,14 @@ from types import TracebackType
 from typing import Final, Self
 
 from ragkit.config import OPENROUTER_URL, Secret, key_for
+from ragkit.embedding.account import KeyFacts, fetch_key
 from ragkit.embedding.batches import Batcher
 from ragkit.embedding.budget import Budget
 from ragkit.embedding.client import Stream
 from ragkit.embedding.complaints import Target
 from ragkit.embedding.dialects import Dialect, dialect_of
 from ragkit.embedding.encoding import EncodingProof
+from ragkit.embedding.forecast import FREE_A_DAY, PAID_A_DAY, Forecast, foretell
 from ragkit.embedding.images import EmbedInput
 from ragkit.embedding.knowledge import Knowledge
 from ragkit.embedding.limits import BatchLimits
@@ -47,6 +49,8 @@ __all__ = ["OpenRouterEmbedder"]
 # Free models take twenty requests a minute: the documented limit, which no reply states.
 _FREE_REQUESTS_PER_MINUTE: Final = 20.0
 _MOST_AT_ONCE: Final = 64
+# Around a text, where a server counts them.
+_MARKERS: Final = 3
 _BEGINS_AT: Final = 16
 
 
@@ -117,11 +121,13 @@ class OpenRouterEmbedder:
         )
         if attribution is not None and not at_openrouter:
             raise ConfigurationError(f"attribution is for OpenRouter alone: leave it out for {url}")
-        if requests_per_minute is None and at_openrouter and model.endswith(":free"):
+        self._is_free = at_openrouter and model.endswith(":free")
+        if requests_per_minute is None and self._is_free:
             requests_per_minute = _FREE_REQUESTS_PER_MINUTE
         most_at_once = concurrency or _MOST_AT_ONCE
         ways = dialect_of(url, dialect)
         self._profile = profile or profile_of(model)
+        self._a_day: int | None = None
         self._fingerprint = fingerprint(
             self._profile, dimensions=dimensions, provider=provider, input_type=input_type
         )
@@ -166,6 +172,8 @@ class OpenRouterEmbedder:
             ),
             pictures=PictureProof(_picture_refusal(self._profile, takes_images)),
         )
+        if knowledge is not None and knowledge.reads_tokens is not None:
+            self._server.watch.learn(knowledge.reads_tokens)
 
     def __repr__(self) -> str:
         target = self._server.policy.target
@@ -189,8 +197,14 @@ class OpenRouterEmbedder:
 
     @property
     def max_tokens(self) -> int:
-        """Most tokens of this model that one text may have, prompts not counted."""
-        return self._profile.max_tokens
+        """Most tokens of this model that one text may have, prompts not counted.
+
+        Less than the model takes, where its server was found to cut texts.
+        """
+        reads, prompt = self._server.watch.limit, self._fingerprint.document_prompt
+        if reads is None:
+            return self._profile.max_tokens
+        return max(1, min(self._profile.max_tokens, reads - len(prompt.encode()) - _MARKERS))
 
     @property
     def budget(self) -> Budget | None:
@@ -203,18 +217,27 @@ class OpenRouterEmbedder:
         server = self._server
         if not server.election.has_answers:
             return None
-        return Knowledge.of(server.limits, base64=server.encoding.finding)
+        return Knowledge.of(
+            server.limits, base64=server.encoding.finding, reads_tokens=server.watch.limit
+        )
 
-    def seconds_for(self, texts: int, tokens: int) -> float | None:
-        """How long so many texts take at least at the limits of rate; None where none is known.
+    def forecast(self, texts: int, tokens: int, *, asks: bool = True) -> Forecast:
+        """How long so many texts with so many tokens in all take at least.
 
         Args:
-            texts: Still to be embedded.
+            texts: To be embedded.
             tokens: Of all of them.
+            asks: Whether the server may be asked, once, what a free model's account is permitted in
+                a day.
         """
-        limits = self._server.limits
-        requests = max(-(-texts // limits.inputs), tokens / limits.tokens)
-        return self._server.pace.seconds_for(requests, tokens)
+        if not texts:
+            return Forecast()
+        if self._is_free and self._a_day is None and asks:
+            key = fetch_key(self._server.transport)
+            has_paid = isinstance(key, KeyFacts) and not key.is_free_tier
+            self._a_day = PAID_A_DAY if has_paid else FREE_A_DAY
+        requests = self._server.requests_for(texts, tokens)
+        return foretell(self._server.pace, requests, tokens, a_day=self._a_day)
 
     def with_budget(self, budget: Budget | None) -> Self:
         """The same embedder, with its connections and all it has learnt, on another budget."""

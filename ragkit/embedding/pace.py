@@ -75,12 +75,12 @@ class Pace:
     @property
     def requests_per_minute(self) -> float | None:
         """What is kept to, known or learnt; None where no limit showed."""
-        return None if self._requests.per_s is None else self._requests.per_s * 60.0
+        return self._requests.per_minute
 
     @property
     def tokens_per_minute(self) -> float | None:
         """What is kept to, known or learnt; None where no limit showed."""
-        return None if self._tokens.per_s is None else self._tokens.per_s * 60.0
+        return self._tokens.per_minute
 
     def wait_s(self) -> float:
         """How long nobody may send; 0 when anybody may."""

@@ -94,11 +94,13 @@ class Reject:
         reason: For the report.
         certain: Whether the server named the text as the cause; if not, it may refuse every text.
         otherwise: What to raise when it does.
+        reads_tokens: Most tokens of a text that the server takes, where it says so.
     """
 
     reason: str
     certain: bool
     otherwise: EmbeddingError
+    reads_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +263,12 @@ class Policy:
         if attempt.size > 1:
             return Split()
         reason = f"refused by the server ({error.status}): {error.message}"
-        return Reject(reason=reason, certain=certain, otherwise=self.target.rejected(error))
+        return Reject(
+            reason=reason,
+            certain=certain,
+            otherwise=self.target.rejected(error),
+            reads_tokens=_stated_length(error.message),
+        )
 
     def _slow(self, error: ServerError, attempt: Attempt) -> Decision:
         wait = self._wait(error, attempt)
@@ -397,6 +404,13 @@ _TOKENS_PER_REQUEST: Final = re.compile(
     r"|tokens per (?:submitted )?(?:request|batch) is (\d+)",
     re.IGNORECASE,
 )
+# "maximum context length is 8192 tokens", "must have less than 512 tokens", "maximum allowed token
+# size 512", "increase the physical batch size (current batch size: 512)"
+_TOKENS_OF_TEXT: Final = re.compile(
+    r"context (?:length|window)(?: is| of|:)? (\d+)|(?:less|fewer) than (\d+) tokens"
+    r"|max\w* (?:allowed )?(?:token size|tokens?)(?: is| of|:)? (\d+)|current batch size: (\d+)",
+    re.IGNORECASE,
+)
 _DIMENSION_WORDS: Final = re.compile(r"dimension|matryoshka", re.IGNORECASE)
 _PARAMETER_WORDS: Final = re.compile(
     r"input_type|encoding_format|unrecognized|unknown (field|parameter|key)", re.IGNORECASE
@@ -414,6 +428,12 @@ _COUNTS_TEXTS: Final = re.compile(
 _TOO_MANY: Final = re.compile(
     r"too many (inputs|texts|items)|batch (is |size )?(too|exceed)", re.IGNORECASE
 )
+
+
+def _stated_length(message: str) -> int | None:
+    """Most tokens of one text, in a refusal of a longer one."""
+    found = _TOKENS_OF_TEXT.search(message)
+    return int(next(filter(None, found.groups()))) if found else None
 
 
 def stated_limit(message: str, size: int) -> Shrink | None:

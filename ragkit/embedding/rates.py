@@ -35,6 +35,7 @@ class Rate:
 
     def __init__(self, per_minute: float | None, now_s: float) -> None:
         self._given = per_minute is not None
+        self._stated_per_minute = per_minute
         self.per_s = None if per_minute is None else per_minute / 60.0 * 0.995
         self._next_s = now_s
         self._accepted = 0.0
@@ -49,9 +50,16 @@ class Rate:
         """Whether the user or the server's headers told it, so that it is not to be learnt."""
         return self._given
 
+    @property
+    def per_minute(self) -> float | None:
+        """As it was told, or as it was learnt; None where no limit showed."""
+        learnt = None if self.per_s is None else self.per_s * 60.0
+        return learnt if self._stated_per_minute is None else self._stated_per_minute
+
     def state(self, per_minute: float) -> None:
         """Take the server's word for it."""
         self._given = True
+        self._stated_per_minute = per_minute
         self.per_s = per_minute / 60.0 * 0.995
 
     def wait_s(self, now_s: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from ragkit.embedding.forecast import Forecast
 from ragkit.embedding.knowledge import Knowledge
 from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
 from ragkit.embedding.seam import (
@@ -65,6 +66,13 @@ class ScreenedEmbedder:
         """As ``RemoteEmbedder.knowledge``."""
         embedder = self._embedder
         return embedder.knowledge if isinstance(embedder, RemoteEmbedder) else None
+
+    def forecast(self, texts: int, tokens: int, *, asks: bool = True) -> Forecast:
+        """As ``RemoteEmbedder.forecast``; one that is not remote takes no requests."""
+        embedder = self._embedder
+        if not isinstance(embedder, RemoteEmbedder):
+            return Forecast()
+        return embedder.forecast(texts, tokens, asks=asks)
 
     def pinned_to(self, provider: str) -> Embedder:
         """As ``RemoteEmbedder.pinned_to``; one that is not routed stays as it is."""

@@ -10,6 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from ragkit.embedding.forecast import Forecast
 from ragkit.embedding.images import EmbedInput, ImageInput
 from ragkit.embedding.knowledge import Knowledge
 from ragkit.errors import InputRejected
@@ -108,6 +109,16 @@ class RemoteEmbedder(Embedder, Protocol):
     @property
     def knowledge(self) -> Knowledge | None:
         """What was found out about the server so far; None before anything was asked."""
+        ...
+
+    def forecast(self, texts: int, tokens: int, *, asks: bool = True) -> Forecast:
+        """How long so many texts with so many tokens in all take at least.
+
+        Args:
+            texts: To be embedded.
+            tokens: Of all of them.
+            asks: Whether the server may be asked for what decides it.
+        """
         ...
 
     def pinned_to(self, provider: str) -> Embedder:

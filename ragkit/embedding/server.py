@@ -66,12 +66,18 @@ class Server:
     @property
     def next_inputs(self) -> int:
         """Most texts for the next request."""
-        permitted = self.pace.requests_per_minute
         return self.limits.next_inputs(
-            at_once=self.pace.at_once,
-            width=self.width,
-            few_permitted=permitted is not None and permitted <= _FEW_PER_MINUTE,
+            at_once=self.pace.at_once, width=self.width, few_permitted=self._few_permitted
         )
+
+    def requests_for(self, texts: int, tokens: int) -> int:
+        """About how many requests so many texts with so many tokens in all take."""
+        return self.limits.requests_for(texts, tokens, few_permitted=self._few_permitted)
+
+    @property
+    def _few_permitted(self) -> bool:
+        permitted = self.pace.requests_per_minute
+        return permitted is not None and permitted <= _FEW_PER_MINUTE
 
     def prepare(self, job: Job, form: RequestForm) -> RequestForm:
         """The form of a batch's next request; the batch remembers how it was asked."""

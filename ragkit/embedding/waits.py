@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-__all__ = ["Patience", "backoff_s", "stated_wait_s"]
+__all__ = ["Patience", "backoff_s", "spoken_s", "stated_wait_s"]
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _UNITS_S: Final[Mapping[str, float]] = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -45,6 +45,15 @@ def backoff_s(attempt: int, patience: Patience, jitter: random.Random) -> float:
     """
     bound = min(patience.longest_s, patience.first_s * 2.0 ** min(attempt - 1, 32))
     return jitter.uniform(0.0, bound)
+
+
+def spoken_s(seconds: float) -> str:
+    """A length of time as people say it: 40 seconds, 12 minutes, 9 hours, 3 days."""
+    for unit, length_s in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 1.5 * length_s:
+            return f"{round(seconds / length_s)} {unit}s"
+    count = math.ceil(seconds)
+    return f"{count} second{'' if count == 1 else 's'}"
 
 
 def stated_wait_s(headers: Mapping[str, str], *, now_s: float) -> float | None:

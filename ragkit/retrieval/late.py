@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
+from ragkit.embedding.forecast import Forecast
 from ragkit.embedding.knowledge import Knowledge
 from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
 from ragkit.embedding.seam import (
@@ -156,6 +157,13 @@ class LateEmbedder(_Late[Embedder]):
         """As ``RemoteEmbedder.knowledge``; nothing of one that was not made or is not remote."""
         part = self.part if self.is_made else None
         return part.knowledge if isinstance(part, RemoteEmbedder) else None
+
+    def forecast(self, texts: int, tokens: int, *, asks: bool = True) -> Forecast:
+        """As ``RemoteEmbedder.forecast``; one that is not remote takes no requests."""
+        part = self.part
+        if not isinstance(part, RemoteEmbedder):
+            return Forecast()
+        return part.forecast(texts, tokens, asks=asks)
 
     def pinned_to(self, provider: str) -> Embedder:
         """As ``RemoteEmbedder.pinned_to``; one that is not routed stays as it is."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from ragkit.embedding.forecast import Forecast
+from ragkit.embedding.seam import RemoteEmbedder
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.reading.pool import WorkerFailure
 from ragkit.reports import Change, SyncPlan
@@ -65,6 +67,9 @@ def estimate(
     texts = tell.billed(sum(count.tokens_by_key[key] for key in unknown - count.pictures))
     guesses = [count.tokens_by_key[key] for key in unknown & count.pictures]
     pictures = of_pictures(guesses, rate, pricing)
+    forecast, embedder = Forecast(), synchroniser.embedder
+    if isinstance(embedder, RemoteEmbedder):
+        forecast = embedder.forecast(len(unknown), texts + pictures.tokens)
     kinds = [change.kind for change in count.changes]
     problems = [(item.kind, item.source, item.reason) for item in difference.problems]
     problems += count.problems
@@ -79,6 +84,9 @@ def estimate(
         tokens=texts + pictures.tokens,
         cost_usd=sum_usd(pricing.of(texts), pictures.cost_usd),
         basis=_basis(tell.said if texts else "", pictures.said, pricing.said) if unknown else "",
+        requests=forecast.requests,
+        seconds=forecast.seconds,
+        pace=forecast.said,
         changes=_sorted([*count.changes, *_without_reading(difference)]),
         failed=_lines(problems, "failed"),
         skipped=_lines(problems, "skipped"),

@@ -28,7 +28,7 @@ from ragkit.sync.derive import derive, sweep_words, words_are_usable
 from ragkit.sync.difference import Difference, Move, Rules, compare
 from ragkit.sync.pipeline import Outcome, Pipeline
 from ragkit.sync.pricing import TakesImages, saved_usd, takes_none
-from ragkit.sync.progress import ProgressListener
+from ragkit.sync.progress import ProgressListener, foretold
 from ragkit.sync.roots import Scope, scopes, stored_path
 from ragkit.sync.route import watch_route
 from ragkit.sync.thumbnails import missing_thumbnails, restore_thumbnails, sweep_thumbnails
@@ -268,7 +268,7 @@ class _Run:
             writer=self._writer,
             roots=self._roots,
             embedder=watch or synchroniser.embedder,
-            listener=listener,
+            listener=foretold(listener, synchroniser.embedder),
             stop=stop,
             screen=synchroniser.screen,
             thumbnails=self._store.thumbnails,

@@ -25,6 +25,7 @@ from ragkit.embedding.policy import (
 )
 from ragkit.embedding.waits import Patience, backoff_s, stated_wait_s
 from ragkit.errors import (
+    AllowanceSpent,
     AuthenticationFailed,
     EmbeddingError,
     MalformedReply,
@@ -120,11 +121,15 @@ def test_a_limit_of_rate_makes_everyone_wait_as_told() -> None:
 def test_a_limit_of_rate_is_bounded_by_time_and_not_by_attempts() -> None:
     """A hundredth 429 waits on; a wait of hours stops the work and says so."""
     assert decide(error(429), replace(FIRST, limited=99)) == Wait(seconds=60.0, everyone=True)
-    for attempt, header in ((FIRST, "7200"), (replace(FIRST, waited_s=890.0), "20")):
+    for attempt, header, said in (
+        (FIRST, "32400", "9 hours"),
+        (FIRST, "7200", "2 hours"),
+        (replace(FIRST, waited_s=890.0), "20", "20 seconds"),
+    ):
         decision = decide(error(429, headers={"retry-after": header}), attempt)
         assert isinstance(decision, Stop)
-        assert f"asks to wait another {header} s" in str(decision.error)
-        assert isinstance(decision.error, ServerUnreachable)
+        assert f"permits no more requests for {said} (429: m): run again" in str(decision.error)
+        assert isinstance(decision.error, AllowanceSpent)
 
 
 def test_what_the_body_says_about_another_try_is_worth_more_than_the_status() -> None:

@@ -201,7 +201,10 @@ def test_a_stated_limit_is_kept_and_its_duration_foretold(embedding_server: Loop
         requests_per_minute=1200,
     )
     client._server.limits.most_inputs = 32
-    assert client.seconds_for(320, 5_000) == pytest.approx(0.5, rel=0.02)
+    forecast = client.forecast(320, 5_000)
+    assert forecast.requests == 10
+    assert forecast.seconds == pytest.approx(0.5, rel=0.02)
+    assert forecast.said == "about 10 requests at 1,200 requests a minute: at least 1 second"
     with client:
         client.embed_documents([f"text {n}" for n in range(296)])
     requests = embedding_server.ledger.requests
