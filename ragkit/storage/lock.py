@@ -50,7 +50,9 @@ def writer_lock(
         _sign(file, directory)
         yield
         if os.getpid() == owner:
-            os.truncate(file, 0)
+            # The work is done, and what the file says is no lock.
+            with contextlib.suppress(OSError):
+                os.truncate(file, 0)
     finally:
         if os.getpid() == owner:
             held.discard(file)

@@ -100,6 +100,10 @@ def map_rows(directory: Path, *, number: int = FIRST_MATRIX, width: int, rows: i
         raise CollectionDamaged(
             f"{path} is gone: restore it from a copy, or delete the collection and index again"
         ) from error
+    except OSError as error:
+        raise CollectionError(
+            f"{path} cannot be read: {error.strerror}; {remedy(error)}"
+        ) from error
     with os.fdopen(handle, "rb") as file:
         size = os.fstat(handle).st_size
         if size < rows * width * 4:
