@@ -27,6 +27,9 @@ _LARGEST_VECTOR_BYTES: Final = 262_144
 _LARGEST_REST_BYTES: Final = 1_048_576
 # A thousand models of 8 kB each, twice over.
 _LARGEST_LISTING_BYTES: Final = 16_777_216
+_LARGEST_MESSAGE_BYTES: Final = 65_536
+# Of a key: fewer are worth nothing, and stand in other texts too.
+_PART_BYTES: Final = 10
 _VERSION: Final = re.compile(r"api-version=[\w.-]+")
 
 
@@ -130,7 +133,7 @@ class Transport:
         """The reply without the key: servers quote the one they refuse, and errors quote them."""
         if self._key is None:
             return reply
-        return replace(reply, body=reply.body.replace(self._key.reveal().encode(), b"***"))
+        return replace(reply, body=_without(self._key.reveal().encode(), reply.body))
 
     def _taken(self) -> Channel:
         """A channel that no other thread uses, the one used last first, so that few stay open."""
@@ -181,6 +184,19 @@ class Transport:
             # One for all connections: reading the certificates takes longer than a request.
             self._certificates = httpx.create_ssl_context()
         return self._certificates
+
+
+def _without(key: bytes, body: bytes) -> bytes:
+    """The body without the key, and in what is short enough to be a message without its parts."""
+    body = body.replace(key, b"***")
+    if len(body) > _LARGEST_MESSAGE_BYTES:
+        return body
+    hidden = bytearray(len(body))
+    for start in range(len(key) - _PART_BYTES + 1):
+        part, place = key[start : start + _PART_BYTES], -1
+        while (place := body.find(part, place + 1)) >= 0:
+            hidden[place : place + _PART_BYTES] = b"*" * _PART_BYTES
+    return bytes(mark or byte for mark, byte in zip(hidden, body, strict=True))
 
 
 def checked_base_url(base_url: str) -> str:
