@@ -50,7 +50,7 @@ def drift_of(cosine: float, *, earlier: str, now: str) -> str:
 
 
 def pin_of(provider: str) -> str:
-    """What keeps a collection to one provider, to be put into ``ragkit.toml`` or an argument."""
+    """The routing that keeps a collection to one provider, in JSON's words."""
     return f'provider = {{"only": ["{provider or "…"}"], "allow_fallbacks": false}}'
 
 

@@ -16,8 +16,8 @@ from ragkit.records import Hit, Hits, Reranking, ScorePart
 __all__ = ["candidates_for", "reranked", "shown_text"]
 
 # What a perfect order could reach with so many: of the right documents, the first 10, 50, 100 and
-# 200 passages hold 45, 69, 77 and 84 % on Cranfield and 84, 93, 96 and 96 % on SciFact. A hundred
-# are what Cohere sells as one unit.
+# 200 hits hold 46, 70, 77 and 85 % on Cranfield and 84, 93, 95 and 97 % on SciFact
+# (benchmarks/quality/candidates.py). A hundred are what Cohere sells as one unit.
 FEWEST_CANDIDATES = 100
 CANDIDATES_PER_HIT = 2
 
