@@ -20,14 +20,16 @@ from ragkit.errors import BudgetSpent, CollectionNotFound, EmbeddingError, OutOf
 from ragkit.models.catalogue import ModelProfile
 from ragkit.records import Document
 from ragkit.reports import SyncPlan, SyncReport
+from ragkit.retrieval.calibration import CALIBRATION_SETTING
 from ragkit.screening.screen import Screen
 from ragkit.storage.rows import Problem
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 from ragkit.storage.writer import Writer
 from ragkit.sync.arrivals import Arrival, CutDocument
+from ragkit.sync.calibrating import derive_calibration
 from ragkit.sync.counting import token_estimate
-from ragkit.sync.derive import derive, sweep_words, words_are_usable
+from ragkit.sync.derive import derive, sweep_words, words_are_usable, words_directory
 from ragkit.sync.outgoing import Outgoing
 from ragkit.sync.pipeline import Outcome, Pipeline
 from ragkit.sync.pricing import Pricing, saved_usd
@@ -251,12 +253,16 @@ class Migration:
             "matrix": matrix,
         }
         changed = len(sealed.gone) or len(sealed.come)
-        if changed or not words_are_usable(self.store, before, self.key):
+        mark, words = self.embedder.fingerprint.json, words_directory(self.store, before)
+        if changed or words is None or not words_are_usable(self.store, before, self.key):
             number = writer.next_staging
-            mark = self.embedder.fingerprint.json
             settings |= derive(
                 self.store, writer, sealed, self.key, fingerprint=mark, staging=number
             )
+        else:
+            # The same words, and other vectors to judge by.
+            found = derive_calibration(writer, sealed, words, self.key, mark)
+            settings[CALIBRATION_SETTING] = found
         writer.hold(settings, outcome.problems)
         sweep_words(self.store, _words_of(writer.snapshot()))
 

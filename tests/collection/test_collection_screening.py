@@ -195,3 +195,22 @@ def test_a_reranking_model_reads_masked_passages(
     assert "[AWS access key]" in str(asked)
     assert "[private key]" in str(asked)
     assert not any(secret[:12] in str(asked) for secret in (AWS, PASSWORD, *KEY_LINES))
+
+
+def test_a_migration_to_a_remote_model_masks_and_calibrates(
+    tmp_path: Path, docs: Path, embedding_server: LoopbackServer
+) -> None:
+    """A local collection goes to a remote model without its secrets, and is judged anew."""
+    for number in range(12):
+        (docs / f"{number}.md").write_text(f"# Pump {number}\n\nPump {number} lifts water.\n")
+    with ragkit.open(tmp_path / "kb", settings=Settings(workers=1)) as collection:
+        collection.sync(docs)
+        report = collection.migrate(
+            model="test/small", base_url=embedding_server.base_url, api_key=KEY
+        )
+        assert ("key.md", "private key masked in what is sent, at line 5") in report.warnings
+        assert collection.search("pump water")[0].relevance is not None
+        assert collection.verify().ok
+    sent = sent_to(embedding_server)
+    assert "Pump 3 lifts water." in sent
+    assert not any(secret[:12] in sent for secret in (AWS, PASSWORD, *KEY_LINES))
