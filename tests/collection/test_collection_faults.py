@@ -17,6 +17,7 @@ from loopback import KEY, LoopbackServer
 
 import ragkit
 from ragkit.config import Secret, Settings
+from ragkit.errors import CollectionError, CollectionNotFound
 
 INDEX = """
 import sys, ragkit
@@ -214,6 +215,24 @@ def test_a_failing_read_is_told(kb: Path, machine: Machine, path: str) -> None:
         else:
             assert "edition 1:" in done.stdout
     assert editions(kb) == {"1"}
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_directory_that_goes_in_mid_sync(kb: Path, docs: Path, moment: int) -> None:
+    """A collection that is deleted while it is written says so, and is not half made anew."""
+    told: list[object] = []
+
+    def delete_once(progress: object) -> None:
+        told.append(progress)
+        if len(told) == moment:
+            shutil.rmtree(kb)
+
+    with ragkit.open(kb, settings=Settings(api_key=Secret(KEY), workers=1)) as collection:
+        with pytest.raises(CollectionError, match="cannot be written: No such file or directory"):
+            collection.sync(docs, progress=delete_once)
+        with pytest.raises(CollectionNotFound):
+            collection.sync(docs)
+    assert not kb.exists()
 
 
 def test_a_limit_on_files_is_told(kb: Path, docs: Path) -> None:
