@@ -9,6 +9,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TypeVar
 
 import numpy as np
@@ -222,7 +223,8 @@ class Snapshot:
         """Sorted ids of the living passages that have a vector, and its row in the matrix."""
         query = f"""SELECT id, slot FROM passages
             WHERE slot IS NOT NULL AND {self._alive("passages")} ORDER BY id"""  # noqa: S608
-        pairs = np.array(self._connection.execute(query).fetchall(), np.int64).reshape(-1, 2)
+        numbers = chain.from_iterable(self._connection.execute(query))
+        pairs = np.fromiter(numbers, np.int64).reshape(-1, 2)
         return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
 
     def some_slots(self, most: int) -> IdArray:
@@ -230,10 +232,13 @@ class Snapshot:
 
         That is an order of chance, which depends on the texts alone.
         """
-        query = f"""SELECT DISTINCT key, slot FROM passages
-            WHERE slot IS NOT NULL AND {self._alive("passages")} ORDER BY key LIMIT ?"""  # noqa: S608
-        rows = self._connection.execute(query, (most,))
-        return np.fromiter((row[1] for row in rows), np.int64)
+        # From the vectors, which lie in that order: sorting the passages would read all of them.
+        query = f"""SELECT slot FROM vectors WHERE {self._in_matrix("slot IS NOT NULL")}
+            ORDER BY key"""  # noqa: S608
+        living = np.unique(self.ids_and_slots()[1])
+        slots = (row[0] for row in self._connection.execute(query))
+        alive = (slot for slot in slots if slot in living[living.searchsorted(slot) :][:1])
+        return np.fromiter(islice(alive, most), np.int64)
 
     def vector_sums(self, ids: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:
         """(id, its slot, slot of its key, checksum of that row) of passages that have a vector."""

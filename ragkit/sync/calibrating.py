@@ -22,6 +22,8 @@ __all__ = ["derive_calibration"]
 # their vectors would take longer than a small change itself.
 _ALWAYS_ANEW = 50_000
 _CHANGED_SHARE = 0.05
+# What is noted beside a calibration: of how many passages it is, and how many changed since.
+_PASSAGES, _CHANGED = "passages", "changed"
 
 
 def derive_calibration(
@@ -36,17 +38,25 @@ def derive_calibration(
         key: Signs that.
         fingerprint: Of its vectors.
     """
-    coming = writer.snapshot(coming=True)
-    _, slots = coming.ids_and_slots()
     before: dict[str, object] = writer.snapshot().setting(CALIBRATION_SETTING, {})
-    changed = len(sealed.gone) + len(sealed.come)
+    # Counted from one calibration to the next: to ask how many passages there are now would read
+    # something of each of them.
+    passages, changed = _number(before, _PASSAGES), _number(before, _CHANGED)
+    changed += len(sealed.gone) + len(sealed.come)
     if (
-        len(slots) > _ALWAYS_ANEW
-        and changed < _CHANGED_SHARE * len(slots)
+        passages > _ALWAYS_ANEW
+        and changed < _CHANGED_SHARE * passages
         and calibration_from(before, fingerprint) is not None
     ):
-        return before
+        return {**before, _CHANGED: changed}
+    coming = writer.snapshot(coming=True)
+    _, slots = coming.ids_and_slots()
     with contextlib.closing(WordIndex.open(words, key=key)) as index:
         some = coming.some_slots(MOST_ASKED)
         found = calibrate(some=some, slots=slots, matrix=writer.vectors.rows(), words=index)
-    return calibration_value(found, fingerprint)
+    return {**calibration_value(found, fingerprint), _PASSAGES: len(slots), _CHANGED: 0}
+
+
+def _number(value: Mapping[str, object], name: str) -> int:
+    found = value.get(name)
+    return found if isinstance(found, int) else 0
