@@ -123,6 +123,11 @@ def _forget(kb: Path) -> None:
         collection.forget("docs")
 
 
+def _repair(kb: Path) -> None:
+    with _opened(kb) as collection:
+        collection.verify(repair=True)
+
+
 def _opened(kb: Path) -> ragkit.Collection:
     return ragkit.open(kb, settings=Settings(workers=1), create=False)
 
@@ -131,7 +136,10 @@ ACTIONS: Mapping[str, Callable[[Path], None]] = {
     "compact": _compact,
     "purge": _purge,
     "forget": _forget,
+    "repair": _repair,
 }
+# What begins with a damaged collection.
+_MENDS = ("repair",)
 
 
 class _Counter:
@@ -206,7 +214,7 @@ def _looked_at(kb: Path) -> dict[str, object]:
     with _opened(kb) as collection:
         report = collection.verify()
     problems = [f"{item.law} {item.place}: {item.problem}" for item in report.problems]
-    return {"state": state_of(kb), "problems": problems}
+    return {"state": "damaged" if problems else state_of(kb), "problems": problems}
 
 
 def _chosen(points: list[str], every: int) -> list[int]:
@@ -225,7 +233,8 @@ def main(name: str, made: Path, scratch: Path, every: int) -> None:
     shutil.copytree(made, scratch / "whole")
     points = json.loads(in_child(lambda: _counted(action, scratch / "whole/kb", None))[1])
     after = json.loads(in_child(lambda: _looked_at(scratch / "whole/kb"))[1])
-    if isinstance(points, dict) or after.get("problems") or before.get("problems"):
+    is_sound = not before.get("problems") or name in _MENDS
+    if isinstance(points, dict) or after.get("problems") or not is_sound:
         raise SystemExit(f"it does not work undisturbed: {before} {points} {after}")
     chosen, failures = _chosen(points, every), []
     for number in chosen:
@@ -249,7 +258,7 @@ def _wrong(ended: int, said: str, told: dict[str, Any], states: tuple[str, str])
     wrong = [
         f"{when}: {look['problems']}"
         for when, look in (("then", first), ("at last", last))
-        if look["problems"]
+        if look["problems"] and look["state"] not in states
     ]
     if first["state"] not in states:
         wrong.append("a reader sees neither the old nor the new collection")

@@ -20,9 +20,16 @@ class AsyncUpkeep:
 
     collection: Collection
 
-    async def verify(self, *, progress: ProgressListener | None = None) -> VerifyReport:
+    async def verify(
+        self,
+        *,
+        repair: bool = False,
+        sources: bool = False,
+        progress: ProgressListener | None = None,
+    ) -> VerifyReport:
         """As ``Collection.verify``."""
-        return await asyncio.to_thread(partial(self.collection.verify, progress=progress))
+        verify = partial(self.collection.verify, repair=repair, sources=sources, progress=progress)
+        return await asyncio.to_thread(verify)
 
     async def compact(
         self, *, wait_s: float = 0.0, progress: ProgressListener | None = None

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ragkit.collection.embedders import Embedders
+from ragkit.collection.models import fingerprint_of
+from ragkit.config import Settings
 from ragkit.errors import CollectionError
 from ragkit.reports import CompactReport, ForgetReport, PurgeReport, VerifyReport
+from ragkit.retrieval.late import LateEmbedder
 from ragkit.storage.installation import installation_key
+from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
+from ragkit.sync.pricing import Pricer
 
 if TYPE_CHECKING:
     from ragkit.sync.progress import ProgressListener
+    from ragkit.sync.synchronise import Synchroniser
 
 __all__ = ["Upkeep"]
 
@@ -22,6 +31,9 @@ class Upkeep(ABC):
     """The part of ``Collection`` that keeps it whole."""
 
     _store: Store
+    _settings: Settings
+    _pricer: Pricer
+    _embedders: Embedders
     _read_only: bool
 
     @property
@@ -29,25 +41,61 @@ class Upkeep(ABC):
     def path(self) -> Path:
         """The collection's directory."""
 
-    def verify(self, *, progress: ProgressListener | None = None) -> VerifyReport:
-        """Check every law over the whole collection; nothing is sent or written.
+    @abstractmethod
+    def _synchroniser(self, embedder: LateEmbedder) -> Synchroniser:
+        """What brings the collection into step."""
+
+    def verify(
+        self,
+        *,
+        repair: bool = False,
+        sources: bool = False,
+        progress: ProgressListener | None = None,
+    ) -> VerifyReport:
+        """Check every law over the whole collection.
 
         It reads every byte, in memory that does not grow with the collection; a writer at work is
-        not disturbed, as it looks at one generation.
+        not disturbed, as it looks at one generation. Without *repair* nothing is written.
 
         Args:
+            repair: Mend what can be mended without asking the model: what is derived is made anew,
+                damaged documents are read again from their files, and damaged vectors forgotten,
+                so that the next sync embeds their texts again; the report says what that costs.
+            sources: Read every file again too, and compare each passage with it.
             progress: Told how far it is.
+
+        Raises:
+            CollectionLocked: Another process writes, and it is to be repaired.
         """
         from ragkit.maintenance.verify import Verification  # noqa: PLC0415 - loads tantivy
 
-        started = time.monotonic()
-        looked = Verification(store=self._store, key=installation_key(), listener=progress)
+        started, key = time.monotonic(), installation_key()
+        looked = Verification(store=self._store, key=key, listener=progress)
+        if sources:
+            looked.reader = self._reader()
         looked.run()
+        mended: tuple[str, ...] = ()
+        to_embed, tokens = 0, 0
+        cost_usd: Decimal | None = Decimal(0)
+        if repair and (looked.found.laws or looked.lacks_words):
+            from ragkit.maintenance.repair import Repair  # noqa: PLC0415 - loads the readers
+
+            self._see_that_it_may_write()
+            done = Repair(store=self._store, key=key, synchroniser=self._reader())
+            done.run(looked.found)
+            mended, to_embed = tuple(done.mended), len(done.wanted)
+            tokens, cost_usd = done.price(self._settings.profile.tokenizer, self._pricer.price)
+            looked = Verification(store=self._store, key=key, listener=progress)
+            looked.run()
         problems = looked.found.told()
         return VerifyReport(
             ok=not problems,
             problems=problems,
             notes=tuple(looked.notes),
+            mended=mended,
+            to_embed=to_embed,
+            tokens=tokens,
+            cost_usd=cost_usd,
             documents=looked.documents,
             passages=looked.passages,
             vectors=looked.vectors,
@@ -123,6 +171,24 @@ class Upkeep(ABC):
 
         self._see_that_it_may_write()
         return Forgetting(store=self._store, key=installation_key()).run(root, wait_s=wait_s)
+
+    def _reader(self) -> Synchroniser:
+        """What reads files as a sync does, and asks no model and no server."""
+        from ragkit.maintenance.unasked import UnaskedEmbedder  # noqa: PLC0415
+
+        embedder = UnaskedEmbedder(
+            fingerprint_of(self._settings), self._settings.profile.max_tokens
+        )
+
+        def takes_images(snapshot: Snapshot, *, ask: bool = False) -> bool | None:  # noqa: ARG001
+            return self._pricer.takes_images(snapshot)
+
+        return replace(
+            self._synchroniser(self._embedders.current),
+            embedder=embedder,
+            learnt=dict,
+            takes_images=takes_images,
+        )
 
     def _see_that_it_may_write(self) -> None:
         if self._read_only:

@@ -10,6 +10,7 @@ from ragkit.errors import CollectionDamaged, CollectionError
 from ragkit.maintenance.derived import check_words, words_are_missing
 from ragkit.maintenance.documents import check_document, vector_key
 from ragkit.maintenance.findings import Finding, Findings
+from ragkit.maintenance.sources import check_sources
 from ragkit.maintenance.tables import check_database, check_ids, check_references
 from ragkit.maintenance.vectors import check_vectors
 from ragkit.models.fingerprint import Fingerprint
@@ -17,6 +18,7 @@ from ragkit.storage.audit import Audit, AuditedDocument, AuditedPassage
 from ragkit.storage.files import DATABASE_NAME
 from ragkit.storage.store import Store
 from ragkit.sync.progress import Progress, ProgressListener
+from ragkit.sync.synchronise import Synchroniser
 
 __all__ = ["Verification"]
 
@@ -30,7 +32,9 @@ class Verification:
         key: This installation's, which signs derived files.
         listener: Told how far it is.
         found: What was found; complete after ``run``.
+        reader: Reads every file again, so that passages are compared with it; None for none.
         notes: What is not wrong, and worth knowing.
+        lacks_words: Whether the lexical index is not there, which is allowed.
         documents: Documents that were looked at.
         passages: Passages.
         vectors: Vectors.
@@ -40,7 +44,9 @@ class Verification:
     key: bytes
     listener: ProgressListener | None = None
     found: Findings = field(default_factory=Findings)
+    reader: Synchroniser | None = None
     notes: list[str] = field(default_factory=list)
+    lacks_words: bool = False
     documents: int = 0
     passages: int = 0
     vectors: int = 0
@@ -72,8 +78,13 @@ class Verification:
             self._look_at(document, _key_of(audit))
         self._take(check_ids(audit, self.passages))
         self._take(check_references(audit))
+        waiting = audit.waiting()
+        if waiting:
+            self.notes.append(f"{waiting:,} passages have no vector until the next index")
         self._look_at_vectors(audit)
         self._look_at_words(audit)
+        if self.reader is not None:
+            self._take(check_sources(self.store, audit, self.reader, self.notes.append))
         self._done_bytes = self._total_bytes
         self._tell(0)
 
@@ -106,6 +117,7 @@ class Verification:
 
     def _look_at_words(self, audit: Audit) -> None:
         if words_are_missing(self.store, audit):
+            self.lacks_words = True
             self.notes.append(
                 "the lexical index is not there: each search makes it anew, until --repair or the"
                 " next index that changes anything keeps one"

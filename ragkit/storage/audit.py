@@ -29,6 +29,11 @@ _MOST_COMPLAINTS = 100
 # What stands in the first bytes of the file, which SQLite sums up no more than the rest.
 _MARKS = (("application_id", APPLICATION_ID), ("encoding", "UTF-8"), ("auto_vacuum", 0))
 
+# A passage without a vector whose document is read again by the next index, and is said to be.
+_WAITS = """(passages.slot IS NULL AND vectors.key IS NULL AND EXISTS (SELECT 1 FROM problems
+    WHERE problems.root_id = documents.root_id AND problems.source = documents.source
+    AND kind = 'failed' AND problems.size IS NULL))"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditedPassage:
@@ -167,6 +172,14 @@ class Audit:
                 is_sound=bool(row[11]),
             )
 
+    def text_of(self, document_id: int) -> str | None:
+        """A document's text; None where it cannot be unpacked."""
+        query = "SELECT text FROM documents WHERE id = ?"
+        try:
+            return unpack_text(self._connection.execute(query, (document_id,)).fetchone()[0])
+        except CollectionDamaged:
+            return None
+
     def ids(self) -> IdArray:
         """Ids of the living passages, sorted; twice where one is there twice, -1 for none."""
         query = f"SELECT coalesce(id, -1) FROM passages WHERE {self._alive()} ORDER BY id"  # noqa: S608
@@ -211,10 +224,18 @@ class Audit:
             FROM passages LEFT JOIN vectors ON vectors.key = passages.key
             LEFT JOIN documents ON documents.id = document_id
             LEFT JOIN roots ON roots.id = root_id
-            WHERE {self._alive("passages.")} AND (vectors.key IS NULL
+            WHERE {self._alive("passages.")} AND NOT {_WAITS} AND (vectors.key IS NULL
                 OR vectors.matrix != ? OR vectors.slot IS NOT passages.slot) LIMIT ?"""  # noqa: S608
         matrix = self.snapshot.matrix
         return self._connection.execute(query, (matrix, matrix, most)).fetchall()
+
+    def waiting(self) -> int:
+        """Living passages that the next index gives a vector."""
+        query = f"""SELECT count(*) FROM passages LEFT JOIN vectors ON vectors.key = passages.key
+            LEFT JOIN documents ON documents.id = document_id
+            WHERE {self._alive("passages.")} AND {_WAITS}"""  # noqa: S608
+        number: int = self._connection.execute(query).fetchone()[0]
+        return number
 
     # --- the small tables
 

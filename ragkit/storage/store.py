@@ -17,13 +17,14 @@ from ragkit.errors import (
     NothingStaged,
 )
 from ragkit.storage.audit import Audit
-from ragkit.storage.connecting import damage
+from ragkit.storage.connecting import atomic, damage
 from ragkit.storage.database import Database
 from ragkit.storage.drafts import Draft
 from ragkit.storage.expenses import Expense, add_expenses
 from ragkit.storage.files import DATABASE_NAME, remove_tree
 from ragkit.storage.lock import LOCK_NAME, writer_lock
 from ragkit.storage.matrix import FloatMatrix, map_rows, matrix_files
+from ragkit.storage.mending import mend_settings, rebuild_indexes
 from ragkit.storage.replacing import clear_drafts
 from ragkit.storage.rewriting import Selection
 from ragkit.storage.rows import Root
@@ -156,6 +157,25 @@ class Store:
                 yield writer
             finally:
                 writer.close()
+
+    def mend_foundations(self) -> tuple[list[str], list[str]]:
+        """Make right what no writer could work on: settings, and indexes of the database.
+
+        Returns:
+            Names of the settings that were mended, and of those that nothing tells.
+
+        Raises:
+            CollectionLocked: Another writer holds it.
+            CollectionDamaged: SQLite cannot walk through the tables themselves.
+        """
+        with (
+            writer_lock(self.directory),
+            damage(self._database.path),
+            contextlib.closing(self._database.open_writer()) as connection,
+        ):
+            rebuild_indexes(connection)
+            with atomic(connection):
+                return mend_settings(connection)
 
     @contextlib.contextmanager
     def drafting(

@@ -6,7 +6,7 @@ import contextlib
 
 from ragkit.storage.snapshot import Snapshot
 
-__all__ = ["documents_named", "places_named"]
+__all__ = ["documents_named", "places_named", "raw_name_of"]
 
 # All that has the name of a root and of a source, and is not one generation's alone.
 _TRACES = """
@@ -32,3 +32,9 @@ def documents_named(snapshot: Snapshot, root: str, source: str) -> list[int]:
     query = """SELECT documents.id FROM documents JOIN roots ON roots.id = root_id
         WHERE roots.name = ? AND source = ?"""
     return [row[0] for row in snapshot.connection.execute(query, (root, source))]
+
+
+def raw_name_of(snapshot: Snapshot, document_id: int) -> bytes:
+    """The bytes of a document's name below its root."""
+    query = "SELECT raw_name FROM documents WHERE id = ?"
+    return bytes(snapshot.connection.execute(query, (document_id,)).fetchone()[0])

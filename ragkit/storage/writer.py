@@ -23,6 +23,7 @@ from ragkit.records import Document, Passage
 from ragkit.storage.connecting import atomic
 from ragkit.storage.expenses import Expense, add_expenses
 from ragkit.storage.leftovers import remove_dead, undo_staged
+from ragkit.storage.mending import Mending
 from ragkit.storage.rows import (
     FileFacts,
     Problem,
@@ -91,6 +92,12 @@ class Writer:
         """Keep settings of the collection; values are plain JSON."""
         with atomic(self._connection):
             self._set(values)
+
+    @contextlib.contextmanager
+    def mending(self) -> Iterator[Mending]:
+        """Mend rows of the newest generation, all of it in one transaction."""
+        with atomic(self._connection):
+            yield Mending(self.snapshot())
 
     def note(self, expenses: Iterable[Expense]) -> None:
         """Add to the ledger what was spent beside the texts."""
@@ -245,7 +252,7 @@ class Writer:
         Args:
             settings: To be kept in the same transaction, such as the name of the lexical index.
             problems: What is now known of files that are not in the collection, or not whole.
-            roots: The roots whose problems these are all of.
+            roots: The roots whose problems these are all of; of others they are added.
             forgotten: Roots that end with it, all of whose documents do.
         """
         by_name = {root.name: root.id for root in roots}
@@ -257,7 +264,8 @@ class Writer:
             self._connection.executemany(
                 "DELETE FROM problems WHERE root_id = ?", [(id_,) for id_ in by_name.values()]
             )
-            self._add_problems(by_name, problems)
+            known = {root.name: root.id for root in self.snapshot().roots()}
+            self._add_problems({**known, **by_name}, problems)
             for root in forgotten:
                 self._forget(root.id)
         self.generation += 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ class VerifyOptions:
     """What was typed."""
 
     collection: str | None = None
+    repair: bool = False
+    sources: bool = False
     as_json: bool = False
 
 
@@ -34,13 +37,25 @@ def command() -> click.Command:
         name="verify",
         options=VerifyOptions,
         run=run,
-        params=[collection_option(), json_option()],
+        params=[
+            collection_option(),
+            click.Option(["--repair"], is_flag=True, help="Mend what needs no model."),
+            click.Option(["--sources"], is_flag=True, help="Read every file again and compare."),
+            json_option(),
+        ],
         about=(
             "Check every law over the whole collection: each row and vector against its checksum,"
             " each passage against its document, the indexes against what they are made from.\n\n"
             "Exit code 1 says that something is wrong; each problem is named with its place."
+            " --repair makes anew what is derived, reads damaged documents again from their files,"
+            " takes out those whose files are gone, and forgets damaged vectors: the next index"
+            " embeds their texts again, and what that costs is said."
         ),
-        examples=["ragkit verify", "ragkit verify -c kb --json"],
+        examples=[
+            "ragkit verify",
+            "ragkit verify --sources -c kb --json",
+            "ragkit verify --repair",
+        ],
     )
 
 
@@ -60,18 +75,29 @@ def _report(options: VerifyOptions, directory: Path) -> VerifyReport:
     from ragkit.cli.progress_bar import shown_progress  # noqa: PLC0415
     from ragkit.collection.opening import open_collection  # noqa: PLC0415
     from ragkit.errors import CollectionDamaged  # noqa: PLC0415
+    from ragkit.maintenance.repair import mend_foundations  # noqa: PLC0415
     from ragkit.reports import Fault, VerifyReport  # noqa: PLC0415
 
-    try:
+    def looked_at() -> VerifyReport:
         with (
             open_collection(directory, create=False) as collection,
             shown_progress(quiet=options.as_json, first="verifying") as progress,
         ):
-            return collection.verify(progress=progress)
+            return collection.verify(
+                repair=options.repair, sources=options.sources, progress=progress
+            )
+
+    try:
+        return looked_at()
     except CollectionDamaged as error:
         # It cannot even be opened, which is an answer and no failure to answer.
         fault = Fault(law="database", place="collection.db", problem=str(error))
-        return VerifyReport(ok=False, problems=(fault,))
+    if options.repair:
+        with contextlib.suppress(CollectionDamaged):
+            mended = mend_foundations(directory)
+            report = looked_at()
+            return replace(report, mended=(*mended, *report.mended))
+    return VerifyReport(ok=False, problems=(fault,))
 
 
 def verify_text(report: VerifyReport, *, looks: Looks) -> str:
@@ -83,11 +109,24 @@ def verify_text(report: VerifyReport, *, looks: Looks) -> str:
         for fault in report.problems
     ]
     lines += [looks.dim(inline(note)) for note in report.notes]
+    lines += [f"{looks.good('mended')}  {inline(done)}" for done in report.mended]
+    if report.to_embed:
+        lines.append(_again(report))
     said = f"{report.documents:,} documents, {report.passages:,} passages and"
     said += f" {report.vectors:,} vectors were checked"
     number = len(report.problems)
     verdict = "nothing is wrong" if report.ok else f"{number:,} problem{'s' * (number != 1)}"
     return "\n".join([*lines, looks.bold(f"{said}: {verdict}.")])
+
+
+def _again(report: VerifyReport) -> str:
+    from ragkit.cli.report import dollars  # noqa: PLC0415
+
+    price = "a price that is not known" if report.cost_usd is None else dollars(report.cost_usd)
+    return (
+        f"The next index embeds {report.to_embed:,} texts again, {report.tokens:,} tokens for"
+        f" {price}."
+    )
 
 
 def _json(report: VerifyReport) -> dict[str, object]:
