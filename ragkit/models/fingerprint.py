@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 __all__ = ["Fingerprint"]
 
@@ -37,7 +38,7 @@ class Fingerprint:
     @property
     def json(self) -> str:
         """Canonical: sorted keys, no blanks."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return _canonical(self)
 
     @classmethod
     def from_json(cls, text: str) -> Fingerprint:
@@ -63,8 +64,24 @@ class Fingerprint:
         return self._key(b"image", image_digest.encode(), words)
 
     def _key(self, *parts: bytes) -> bytes:
-        digest = hashlib.sha256()
-        for part in (self.json.encode(), *parts):
+        digest = _begun(self).copy()
+        for part in parts:
             digest.update(len(part).to_bytes(8, "little"))
             digest.update(part)
         return digest.digest()
+
+
+# A key is made for each passage, and nine tenths of it would be spent on the fingerprint.
+@lru_cache(maxsize=16)
+def _canonical(fingerprint: Fingerprint) -> str:
+    return json.dumps(
+        asdict(fingerprint), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+
+
+@lru_cache(maxsize=16)
+def _begun(fingerprint: Fingerprint) -> hashlib._Hash:
+    own = fingerprint.json.encode()
+    digest = hashlib.sha256(len(own).to_bytes(8, "little"))
+    digest.update(own)
+    return digest
