@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -69,3 +73,26 @@ def test_another_model_names_it(user: Shell) -> None:
     done = user.run("index", "docs", "--model", "test/fixed")
     assert done.code == 1
     assert "with `ragkit migrate --model test/fixed`" in done.err
+
+
+def test_ctrl_c_keeps_what_arrived(user: Shell, embedding_server: LoopbackServer) -> None:
+    """An interrupted migration exits with 130, changes nothing, and then buys nothing twice."""
+    embedding_server.quirks.latency_s = 1.5
+    embedding_server.ledger.answered.clear()
+    command = [sys.executable, "-m", "ragkit", "migrate", "--model", "test/fixed"]
+    process = subprocess.Popen(
+        command, cwd=user.directory, env=user.environment, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 30
+    while not embedding_server.ledger.in_flight:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; vectors that arrived are kept" in complaint
+    assert user.run("status", "--json").json["model"] == "test/small"
+    embedding_server.quirks.latency_s = 0.0
+    assert user.run("migrate", "--model", "test/fixed").code == 0
+    assert user.run("status", "--json").json["model"] == "test/fixed"
+    assert set(embedding_server.ledger.answered.values()) == {1}
