@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -273,11 +273,14 @@ def shared() -> Iterator[Path]:
     """A directory that other users can reach."""
     place = Path(tempfile.mkdtemp(prefix="ragkit-shared-", dir="/tmp"))
     place.chmod(0o755)
+    # What other users compile is kept there, for all of their processes.
+    (place / "pyc").mkdir()
+    (place / "pyc").chmod(0o777)
     yield place
     shutil.rmtree(place, ignore_errors=True)
 
 
-def run_as_nobody(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_as_nobody(shared: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("only root can become another user, with setpriv")
     ids = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
@@ -286,14 +289,14 @@ def run_as_nobody(script: str, *arguments: str) -> subprocess.CompletedProcess[s
         capture_output=True,
         text=True,
         check=False,
-        env=environment_of_nobody(),
+        env={
+            **os.environ,
+            "PYTHONPYCACHEPREFIX": str(shared / "pyc"),
+            # Where nothing can be written, not even the key that signs derived files.
+            "HOME": "/nonexistent",
+            "XDG_STATE_HOME": "/nonexistent/state",
+        },
     )
-
-
-def environment_of_nobody() -> Mapping[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPYCACHEPREFIX"}
-    # Where nothing can be written, not even the key that signs derived files.
-    return {**kept, "HOME": "/nonexistent", "XDG_STATE_HOME": "/nonexistent/state"}
 
 
 def test_another_user_reads_and_changes_nothing(shared: Path) -> None:
@@ -303,21 +306,21 @@ def test_another_user_reads_and_changes_nothing(shared: Path) -> None:
     with ragkit.open(kb, settings=SETTINGS) as collection:
         collection.sync(docs)
     before = {path: path.read_bytes() for path in kb.rglob("*") if path.is_file()}
-    done = run_as_nobody(READ, str(kb))
+    done = run_as_nobody(shared, READ, str(kb))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("edition 1:") == 6
     assert {path: path.read_bytes() for path in kb.rglob("*") if path.is_file()} == before
-    unchanged = run_as_nobody(INDEX, str(kb), str(docs))
+    unchanged = run_as_nobody(shared, INDEX, str(kb), str(docs))
     assert unchanged.returncode == 0, unchanged.stderr
     write_edition(docs, 2)
-    refused = run_as_nobody(INDEX, str(kb), str(docs))
+    refused = run_as_nobody(shared, INDEX, str(kb), str(docs))
     assert refused.returncode == 1
     assert f"{kb} cannot be written: Permission denied" in refused.stderr.splitlines()[-1]
     # A writer that is open keeps a log, which a reader without permission still takes in.
     with ragkit.open(kb, settings=SETTINGS) as collection:
         collection.sync(docs)
         assert collection.search("harbour", mode="lexical", k=1)
-        done = run_as_nobody(READ, str(kb))
+        done = run_as_nobody(shared, READ, str(kb))
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("edition 2:") == 6
 
@@ -362,7 +365,7 @@ def test_a_log_that_cannot_be_merged_is_told(tmp_path: Path, docs: Path, shared:
     (shared / "kb" / "collection.db-shm").unlink()
     assert (shared / "kb" / "collection.db-wal").stat().st_size > 0
     with mounted_read_only(shared / "kb", shared / "mounted"):
-        done = run_as_nobody(READ, str(shared / "mounted"))
+        done = run_as_nobody(shared, READ, str(shared / "mounted"))
         assert done.returncode == 1
         assert "was left by a writer in mid-work" in done.stderr.splitlines()[-1]
     with ragkit.open(shared / "kb", settings=SETTINGS) as opened:

@@ -216,7 +216,7 @@ def test_hard_links_are_documents_of_their_own(
 
 def test_times_that_mean_nothing(collection: ragkit.Collection, docs: Path) -> None:
     """A time in the future, before 1970 or going backwards changes nothing, and hides no edit."""
-    for seconds in (4_000_000_000, -1_000_000, 1):
+    for seconds in (4_000_000_000, -1_000_000):
         os.utime(docs / "apples.md", (seconds, seconds))
         assert collection.sync(docs).unchanged == 3
         generation = collection.status().generation
