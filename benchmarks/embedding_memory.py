@@ -31,8 +31,8 @@ def main() -> None:
             api_key="key-of-the-test",
             base_url=url,
             concurrency=64,
+            dialect="openrouter",
         )
-        client._server.limits.inputs = 96
         begin_mb, rows = peak_mb(), 0
         texts = (f"passage {n} " + "word " * 78 for n in range(arguments.passages))
         for batch in client.embed(texts, role="document"):

@@ -7,6 +7,7 @@ answer is decided here once; what to do about it is decided in ``policy``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,7 +25,7 @@ from ragkit.embedding.failures import (
     holds_error,
     server_error,
 )
-from ragkit.embedding.seam import FloatMatrix, FloatVector
+from ragkit.embedding.seam import FloatMatrix
 
 __all__ = ["Reply", "RequestForm", "bill_of", "build_request", "parse_reply"]
 
@@ -117,9 +118,9 @@ _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 # Fails at the first vector that is no base64, so that trying it costs nothing where it is none.
 _BASE64: Final = msgspec.json.Decoder(_Base64Envelope)
 _USAGE: Final = msgspec.json.Decoder(_Usage)
-# Squares are taken of so many numbers at a time: they stay in the cache, and in memory that the
-# process has already, which new megabytes for each reply would not.
-_BLOCK_NUMBERS: Final = 8192
+_NUMBER_BYTES: Final = 4
+_LEAST_SQUARE: Final = 1e-20
+_MOST_SQUARE: Final = 1e20
 _NEARLY: Final = 1e-3
 _FLOATS: Final = msgspec.json.Decoder(list[float])
 _BYTES: Final = msgspec.json.Decoder(bytes)
@@ -228,19 +229,20 @@ def _rows(
     if len(items) != expected:
         raise _FlawError(f"{len(items)} vectors for {expected} texts")
     positions = _positions(items)
-    # A number beyond float32 becomes infinite here, and is then refused as not finite.
-    with np.errstate(over="ignore"):
-        vectors = [_row(item.embedding) for item in items]
-    width = len(vectors[0])
+    vectors = [_row(item.embedding) for item in items]
+    width = len(vectors[0]) // _NUMBER_BYTES
     for row in vectors:
-        if len(row) != width:
-            raise _FlawError(f"vectors of {width} and of {len(row)} numbers")
+        if len(row) != len(vectors[0]):
+            raise _FlawError(f"vectors of {width} and of {len(row) // _NUMBER_BYTES} numbers")
     if demanded is not None and width != demanded:
         raise _FlawError(f"vectors of {width} numbers instead of {demanded}", width)
     rows = np.empty((expected, width), np.float32)
+    # Not copied by numpy, which gives up the interpreter's lock for each row: 64 threads that take
+    # it back so often wait for one another.
+    target, size = rows.data.cast("B"), width * _NUMBER_BYTES
     for position, row in zip(positions, vectors, strict=True):
-        rows[position] = row
-    return rows
+        target[position * size : (position + 1) * size] = row
+    return rows if sys.byteorder == "little" else rows.byteswap()
 
 
 def _positions(items: Sequence[_Item] | Sequence[_Base64Item]) -> list[int]:
@@ -254,40 +256,39 @@ def _positions(items: Sequence[_Item] | Sequence[_Base64Item]) -> list[int]:
     return indexes
 
 
-def _row(raw: msgspec.Raw | bytes) -> FloatVector:
-    """One vector, of base64 decoded or not, or of numbers; empty ones fail."""
+def _row(raw: msgspec.Raw | bytes) -> bytes:
+    """One vector as float32, little-endian; of base64 decoded or not, or of numbers."""
     try:
         if not isinstance(raw, msgspec.Raw):
             data = raw
         elif bytes(memoryview(raw)[:1]) == b'"':
             data = _BYTES.decode(raw)
         else:
-            # At once, so that the numbers of one vector at most are Python objects.
-            return _filled(np.array(_FLOATS.decode(raw), np.float32))
+            # At once, so that the numbers of one vector at most are Python objects. A number beyond
+            # float32 becomes infinite here, and is then refused as not finite.
+            with np.errstate(over="ignore"):
+                data = np.array(_FLOATS.decode(raw), "<f4").tobytes()
     except UNREADABLE as flaw:
         raise _FlawError(f"a vector is not made of numbers ({excerpt(str(flaw))})") from None
-    if len(data) % 4:
+    if len(data) % _NUMBER_BYTES:
         raise _FlawError(f"{len(data)} bytes of base64 are no float32 numbers")
-    return _filled(np.frombuffer(data, "<f4"))
-
-
-def _filled(row: FloatVector) -> FloatVector:
-    if not len(row):
+    if not data:
         raise _FlawError("a vector without numbers")
-    return row
+    return data
 
 
 def _unit(rows: FloatMatrix) -> tuple[FloatMatrix, bool]:
-    """The rows scaled to unit length, in place, and whether they had it before."""
-    # Squares in float64: those of float32 overflow at 2e19 and vanish at 1e-23.
-    norms = np.empty(len(rows), np.float64)
-    size = max(1, _BLOCK_NUMBERS // rows.shape[1])
-    # A number that is none is found in its norm, below.
-    with np.errstate(invalid="ignore"):
-        for start in range(0, len(rows), size):
-            block = np.square(rows[start : start + size], dtype=np.float64)
-            block.sum(axis=1, out=norms[start : start + size])
-        np.sqrt(norms, out=norms)
+    """The rows scaled to unit length, in place, and whether they had it before.
+
+    What is done with a row depends on it alone, so that its bits do not depend on the batch.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("ij,ij->i", rows, rows)
+        # Squares of float32 overflow at 2e19 and vanish at 1e-23: those take the long way, and so
+        # does what is no number.
+        unusual = np.flatnonzero(~((squares > _LEAST_SQUARE) & (squares < _MOST_SQUARE)))
+        norms = np.sqrt(squares, dtype=np.float64)
+        norms[unusual] = np.sqrt(np.square(rows[unusual], dtype=np.float64).sum(axis=1))
     if not np.isfinite(norms).all():
         raise _FlawError(
             f"vector {int(np.argmin(np.isfinite(norms)))} has a number that is not finite"
@@ -295,10 +296,8 @@ def _unit(rows: FloatMatrix) -> tuple[FloatMatrix, bool]:
     if not norms.all():
         raise _FlawError(f"vector {int(np.argmin(norms))} is zero")
     was_unit = bool((np.abs(norms - 1.0) < _NEARLY).all())
-    # Dividing by float32 takes a tenth of the time, and a norm beyond float32 takes the long way;
-    # which way depends on the row alone, so that its bits do not depend on the batch.
-    unusual = (norms < 1e-30) | (norms > 1e30)
-    rows[unusual] /= norms[unusual, None]
-    norms[unusual] = 1.0
+    if len(unusual):
+        rows[unusual] /= norms[unusual, None]
+        norms[unusual] = 1.0
     rows /= norms.astype(np.float32)[:, None]
     return rows, was_unit
