@@ -95,7 +95,7 @@ class BatchLimits:
         if inputs < self.inputs:
             return
         if inputs > self.inputs:
-            self._is_trying = False
+            self._is_trying, self._doubts = False, 0
             self.inputs = min(inputs, self.most_inputs)
         self._took_s = seconds
 
@@ -103,7 +103,8 @@ class BatchLimits:
         """The request that tried more was not answered.
 
         Args:
-            by_chance: Whether others fail in the same way, whatever their size.
+            by_chance: Whether others fail in the same way, whatever their size; so often in a row
+                is none.
         """
         self._is_trying = False
         self._doubts += 1

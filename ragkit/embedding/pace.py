@@ -15,8 +15,10 @@ __all__ = ["Pace"]
 # Of so many requests, so many refused: a limit of rate rather than a passing overload.
 _RECENT: Final = 16
 _MANY_REFUSED: Final = 6
-# A server in trouble, as a part of the recent requests that it refused or was late for.
+# A server in trouble, as a part of so many recent requests that it refused or was late for: of half
+# as many, two in a hundred of each mishap would look like it now and then.
 _MANY_STRAINS: Final = 5 / 16
+_STRAINS_SEEN: Final = 32
 # What more at once must bring, as a part of what it would bring if the server bore it well.
 _WORTH: Final = 0.3
 # Rounds until more at once is tried again after it brought nothing.
@@ -60,7 +62,7 @@ class Pace:
         self._requests = Rate(requests_per_minute, now_s)
         self._tokens = Rate(tokens_per_minute, now_s)
         self._recent: deque[bool] = deque(maxlen=_RECENT)
-        self._strains: deque[bool] = deque(maxlen=_RECENT)
+        self._strains: deque[bool] = deque(maxlen=_STRAINS_SEEN)
         self._episode_s = -1.0
         self._round = _Round(began_s=now_s)
         self._before: tuple[float, float] | None = None

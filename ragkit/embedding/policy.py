@@ -320,10 +320,8 @@ class Policy:
 
 
 def is_by_chance(failure: Failure) -> bool:
-    """Whether requests fail in this way whatever their size."""
-    if isinstance(failure, ServerError):
-        return failure.status in (429, 502, 503, 529) or failure.in_reply
-    return isinstance(failure, NoReply) and failure.kind in ("refused", "broken")
+    """Whether requests fail in this way whatever their size, too."""
+    return not isinstance(failure, ServerError) or failure.in_reply or failure.status >= 429
 
 
 def is_slow(failure: Failure) -> bool:

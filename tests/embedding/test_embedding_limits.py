@@ -42,13 +42,13 @@ def test_requests_grow_while_the_server_is_quick(embedding_server: LoopbackServe
 
 
 @pytest.mark.parametrize("most", [40, 64, 200])
-def test_a_server_that_fails_at_large_requests_loses_one(
+def test_a_server_that_fails_at_large_requests_loses_few(
     most: int, embedding_server: LoopbackServer
 ) -> None:
-    """The one that tried more is sent again at the size that is proven, and no other tries it."""
+    """Those that tried more are sent again at the size that is proven, and then no other tries."""
     embedding_server.quirks.fails_over_inputs = most
     sent = sizes(embedding_server)
-    assert [size for size in sent if size > most] == [max(sent)]
+    assert 1 <= len([size for size in sent if size > most]) <= 3
     assert max(sent) <= 2 * max(size for size in sent if size <= most)
 
 
