@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import json
 import random
 import sqlite3
@@ -11,10 +13,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from loopback import KEY, LoopbackServer
+from loopback_pictures import picture
 
 import ragkit
 from ragkit.config import Secret, Settings
@@ -25,9 +28,9 @@ SYNC = """
 import sys
 import ragkit
 from ragkit.config import Secret, Settings
-kb, docs, base_url, key = sys.argv[1:]
+kb, docs, base_url, key, model = sys.argv[1:]
 if base_url:
-    settings = Settings(model="test/small", base_url=base_url, api_key=Secret(key), workers=2)
+    settings = Settings(model=model, base_url=base_url, api_key=Secret(key), workers=2)
 else:
     settings = Settings(workers=2)
 with ragkit.open(kb, settings=settings) as collection:
@@ -49,6 +52,16 @@ def write(docs: Path, *, documents: int, edition: int) -> None:
     for path in docs.glob("moved-*.md"):
         path.unlink()
     (docs / f"moved-{edition}.md").write_text("# Wanderer\n\nIt goes from name to name.\n")
+
+
+def draw(docs: Path, *, pictures: int, edition: int) -> None:
+    """Pictures of which each edition changes a third, and a page that shows them all."""
+    for number in range(pictures):
+        changed = edition if number % 3 == edition % 3 else 0
+        content = picture("red", number=changed * 100 + number + 1)
+        (docs / f"{number:03}.png").write_bytes(content)
+    shown = "".join(f'<img src="{n:03}.png" alt="number {n}">' for n in range(pictures))
+    (docs / "page.html").write_text(f"<h1>All</h1><p>They are red.</p>{shown}")
 
 
 def state(kb: Path, settings: Settings) -> list[tuple[object, ...]]:
@@ -98,6 +111,7 @@ class Purchases:
         self._seen = 0
         self.checked = 0
         self.recognised = 0
+        self.pictures = 0
 
     def begin(self) -> None:
         """What was asked up to now was asked by others."""
@@ -107,12 +121,25 @@ class Purchases:
         """No text that was asked since the last look had its vector then."""
         requests = self._server.ledger.requests[self._seen :]
         self._seen += len(requests)
-        texts = [text for request in requests for text in json.loads(request.body)["input"]]
-        assert [text for text in texts if self._mark.key(text) in self._stored] == []
-        self.checked += len(texts) if self._stored else 0
+        inputs = [one for request in requests for one in json.loads(request.body)["input"]]
+        keys = [self._key(one) for one in inputs]
+        assert [one for one, key in zip(inputs, keys, strict=True) if key in self._stored] == []
+        self.checked += len(inputs) if self._stored else 0
         self._stored = self._keys()
         # Were the keys made in another way than the collection's, the check above would be empty.
-        self.recognised += sum(self._mark.key(text) in self._stored for text in texts)
+        self.recognised += sum(key in self._stored for key in keys)
+        self.pictures += sum(
+            key in self._stored and not isinstance(one, str)
+            for one, key in zip(inputs, keys, strict=True)
+        )
+
+    def _key(self, asked: str | dict[str, Any]) -> bytes:
+        if isinstance(asked, str):
+            return self._mark.key(asked)
+        parts = {part["type"]: part for part in asked["content"]}
+        content = base64.b64decode(parts["image_url"]["image_url"]["url"].partition(",")[2])
+        words = parts.get("text", {"text": ""})["text"]
+        return self._mark.key_of_image(hashlib.sha256(content).hexdigest(), words)
 
     def _keys(self) -> set[bytes]:
         if not self._database.exists():
@@ -131,12 +158,15 @@ def loop(
     *,
     documents: int,
     rounds: int,
+    pictures: int = 0,
     purchases: Purchases | None = None,
 ) -> int:
     docs, kills = tmp_path / "docs", 0
-    remote = [settings.base_url or "", KEY]
+    remote = [settings.base_url or "", KEY, settings.model or ""]
     for edition in range(rounds):
         write(docs, documents=documents, edition=edition)
+        if pictures:
+            draw(docs, pictures=pictures, edition=edition)
         begun = time.monotonic()
         with ragkit.open(tmp_path / "whole", settings=settings) as whole:
             whole.sync(docs)
@@ -172,3 +202,23 @@ def test_kills_with_a_server(tmp_path: Path, embedding_server: LoopbackServer) -
     assert kills >= 10
     assert purchases.checked >= 100
     assert purchases.recognised >= 100
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_kills_with_pictures(tmp_path: Path, embedding_server: LoopbackServer) -> None:
+    """No picture is bought again either, and the thumbnails are those of the other collection."""
+    embedding_server.quirks.latency_s = 0.05
+    settings = Settings(
+        model="test/pictures", base_url=embedding_server.base_url, api_key=Secret(KEY), workers=2
+    )
+    purchases = Purchases(tmp_path / "kb", embedding_server, fingerprint(profile("test/pictures")))
+    kills = loop(tmp_path, settings, documents=10, rounds=5, pictures=40, purchases=purchases)
+    assert kills >= 6
+    assert purchases.checked >= 30
+    assert purchases.pictures >= 60
+    kept = [
+        sorted(path.name for path in (tmp_path / kb / "derived/thumbnails").rglob("*.jpg"))
+        for kb in ("kb", "whole")
+    ]
+    assert kept[0] == kept[1] != []
