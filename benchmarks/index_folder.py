@@ -30,6 +30,7 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[1]
 KEY = "sk-loopback-for-this-run"
 EDITED_FILES = 10
+COUNTED = ("requests", "inputs", "tokens", "bytes")
 COLUMNS = ("files", "what", "wall s", "CPU s", "MB", "worker MB", "requests", "texts", "tokens")
 
 USAGE = """
@@ -115,10 +116,10 @@ def edit(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def serving(latency_s: float) -> Iterator[str]:
+def serving(latency_s: float, *options: str) -> Iterator[str]:
     """The base URL of a loopback server of its own."""
     command = [sys.executable, str(REPOSITORY / "tests" / "loopback.py")]
-    command += ["--port", "0", "--key", KEY, "--latency-s", str(latency_s)]
+    command += ["--port", "0", "--key", KEY, "--latency-s", str(latency_s), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -146,7 +147,7 @@ def step(script: str, folder: Path, place: Path, model: str, base_url: str) -> d
         raise SystemExit(done.stderr)
     used: dict[str, float] = json.loads(done.stdout)
     after = ledger(base_url)
-    return used | {name: after[name] - before[name] for name in ("requests", "inputs", "tokens")}
+    return used | {name: after[name] - before[name] for name in COUNTED}
 
 
 def print_row(files: int, what: str, used: Mapping[str, float]) -> None:

@@ -119,6 +119,7 @@ class Ledger:
             "requests": len(self.requests),
             "inputs": sum(self.answered.values()),
             "answered_twice": sum(count > 1 for count in self.answered.values()),
+            "bytes": sum(len(request.body) for request in self.requests),
             "tokens": self.tokens,
             "cost_usd": str(self.cost_usd),
             "max_in_flight": self.max_in_flight,
@@ -609,11 +610,13 @@ def main() -> None:
     parser.add_argument("--key", default=KEY, help="the key to ask for; empty asks for none")
     parser.add_argument("--latency-s", type=float, default=0.0)
     parser.add_argument("--latency-per-token-s", type=float, default=0.0)
+    parser.add_argument("--max-body-bytes", type=int, default=2_000_000)
     parser.add_argument("--fault", action="append", default=[], metavar="NUMBER:NAME")
     arguments = parser.parse_args()
     server = LoopbackServer(port=arguments.port, key=arguments.key or None)
     server.quirks.latency_s = arguments.latency_s
     server.quirks.latency_per_token_s = arguments.latency_per_token_s
+    server.quirks.max_body_bytes = arguments.max_body_bytes
     for text in arguments.fault:
         number, _, name = text.partition(":")
         server.script(name, at=[int(number)])

@@ -82,6 +82,27 @@ def test_noise_is_pressed_until_it_fits() -> None:
     assert len(prepared.content) <= MOST_BYTES
 
 
+@pytest.mark.parametrize("size", [(1025, 700), (2563, 1700), (3000, 2000), (5200, 900)])
+def test_a_large_photograph_is_decoded_small_and_stays_the_same(size: tuple[int, int]) -> None:
+    """What a JPEG loses by that is less than what anybody could see."""
+    light = np.random.default_rng(3).integers(0, 256, (9, 13, 3), dtype=np.uint8)
+    photograph = PIL.Image.fromarray(light).resize(size, PIL.Image.Resampling.BICUBIC)
+    data = encoded(photograph, "JPEG", quality=95)
+    sent = decoded(prepare_picture(data).content)
+    assert max(sent.size) == LONGEST_SIDE_PX
+    exact = decoded(data).resize(sent.size, PIL.Image.Resampling.LANCZOS)
+    apart = np.abs(np.asarray(sent, np.int16) - np.asarray(exact, np.int16))
+    assert apart.mean() < 2
+
+
+@pytest.mark.parametrize("size", [(20000, 8), (8, 20000), (30000, 1)])
+def test_a_ribbon_is_small_and_not_damaged(size: tuple[int, int]) -> None:
+    """Scaling it down leaves a pixel at least."""
+    prepared = prepare_picture(encoded(PIL.Image.new("RGB", size, "red"), "JPEG"))
+    assert prepared.is_small
+    assert (prepared.width_px, prepared.height_px) == size
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_photograph_is_turned_upright(orientation: int) -> None:
     """As EXIF says; the corner that was up and left is where it belongs."""
