@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ragkit.retrieval.excerpts import Format
     from ragkit.retrieval.quotes import QuoteCheck
     from ragkit.retrieval.retriever import Mode
+    from ragkit.retrieval.settings import SearchSettings
     from ragkit.sync.progress import ProgressListener
 
 __all__ = ["AsyncCollection"]
@@ -346,9 +347,13 @@ class AsyncCollection(AsyncUpkeep):
         *,
         k: int | Sequence[int] = (1, 3, 5, 10),
         mode: Mode = "hybrid",
+        rerank: str | None = None,
+        settings: SearchSettings | None = None,
     ) -> Evaluation:
         """As ``Collection.evaluate``."""
-        evaluate = partial(self.collection.evaluate, queries, k=k, mode=mode)
+        evaluate = partial(
+            self.collection.evaluate, queries, k=k, mode=mode, rerank=rerank, settings=settings
+        )
         return await asyncio.to_thread(evaluate)
 
     async def verify_quotes(

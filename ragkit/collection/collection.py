@@ -371,6 +371,9 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
 
     # --- inside
 
+    def _note_expenses(self) -> None:
+        self._expenses.note()
+
     def _expect(self, settings: Settings) -> None:
         self._embedders.expect(settings)
 

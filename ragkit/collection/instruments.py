@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ragkit.retrieval.absence import WhyNot
     from ragkit.retrieval.quotes import QuoteCheck
     from ragkit.retrieval.retriever import Mode, Retriever
+    from ragkit.retrieval.settings import SearchSettings
     from ragkit.storage.snapshot import Snapshot
 
 __all__ = ["Instruments"]
@@ -46,6 +47,10 @@ class Instruments(ABC):
     def _retrieving(self) -> AbstractContextManager[tuple[Retriever, Snapshot]]:
         """A retriever with the generation that it is of."""
 
+    @abstractmethod
+    def _note_expenses(self) -> None:
+        """Put what questions and reranking cost into the ledger."""
+
     def _answer(self, question: Callable[[Retriever, Snapshot], T]) -> T:
         """What a question to the newest generation gives.
 
@@ -64,20 +69,35 @@ class Instruments(ABC):
         *,
         k: int | Sequence[int] = (1, 3, 5, 10),
         mode: Mode = "hybrid",
+        rerank: str | None = None,
+        settings: SearchSettings | None = None,
     ) -> Evaluation:
         """How well the collection answers a JSONL file of questions, or questions.
+
+        Args:
+            queries: The file, or the questions.
+            k: Numbers of hits to measure recall at.
+            mode: As for ``search``.
+            rerank: As for ``search``; what it costs is noted in the ledger.
+            settings: Weights to search with instead of the collection's own.
 
         Raises:
             PathNotFound: There is no such file.
             InvalidArgument: A line of it is no question, or there is none.
+            ConfigurationError: The reranking model cannot be asked, as for want of a key.
         """
         from ragkit.evaluation.evaluate import evaluate  # noqa: PLC0415 - loads tiktoken
+        from ragkit.retrieval.settings import SearchSettings  # noqa: PLC0415
 
+        chosen = settings or SearchSettings()
+        if rerank is not None:
+            chosen = replace(chosen, rerank=rerank)
         found = self._answer(
             lambda retriever, snapshot: evaluate(
-                queries, retriever=retriever, store=snapshot, k=k, mode=mode
+                queries, retriever=retriever, store=snapshot, k=k, mode=mode, settings=chosen
             )
         )
+        self._note_expenses()
         return replace(found, collection=str(self.path), model=self.model)
 
     def verify_quotes(self, answer: str, *, context: Context | None = None) -> list[QuoteCheck]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import islice
 
 from ragkit.errors import AmbiguousSource, InvalidArgument, SourceNotFound
 from ragkit.evaluation.metrics import mrr, ndcg_at_k, recall_at_k
 from ragkit.evaluation.querysets import Question, read_questions
-from ragkit.evaluation.results import Evaluation, Outcome, summarise
-from ragkit.records import Document, Hit
+from ragkit.evaluation.results import Evaluation, Excerpt, Outcome, summarise
+from ragkit.records import Document, Hit, Hits
 from ragkit.retrieval.context import hits_to_fill, pack
 from ragkit.retrieval.matching import QuotableText
 from ragkit.retrieval.retriever import Mode, Retriever
+from ragkit.retrieval.settings import SearchSettings
 from ragkit.storage.snapshot import Snapshot
 
 __all__ = ["BUDGETS", "evaluate"]
@@ -24,6 +26,10 @@ BUDGETS = (250, 500, 1000, 2000)
 _NDCG_K = 10
 # Questions are embedded together; their hits, with texts, are held together too.
 _TOGETHER = 64
+
+# What a report shows of a question's hits.
+_SHOWN_HITS = 3
+_SHOWN_CHARACTERS = 280
 
 # A short answer may stand in a document over and over.
 _MOST_PLACES = 100
@@ -40,6 +46,7 @@ def evaluate(
     store: Snapshot,
     k: int | Sequence[int],
     mode: Mode,
+    settings: SearchSettings | None = None,
 ) -> Evaluation:
     """Ask every question and measure the answers.
 
@@ -54,6 +61,7 @@ def evaluate(
         store: The generation that the retriever is of.
         k: Numbers of hits to measure recall at.
         mode: As for ``search``.
+        settings: Weights and reranking; None for ragkit's own way.
 
     Raises:
         PathNotFound: There is no such file.
@@ -68,7 +76,17 @@ def evaluate(
         questions = list(queries)
     if not questions:
         raise InvalidArgument("there is no question to ask: give one or more")
-    found = tuple(_outcomes(questions, retriever, store, wanted, mode))
+    settings = settings or SearchSettings()
+    asking = _Asking(
+        retriever=retriever.weighed(settings.semantic_weight, settings.context_weight),
+        mode=mode,
+        rerank=settings.rerank,
+    )
+    depth = max(wanted[-1], _NDCG_K, hits_to_fill(BUDGETS[-1]))
+    found = tuple(
+        _outcome(question, hits, store, wanted)
+        for question, hits in asking.answers(questions, depth)
+    )
     return Evaluation(
         collection="",
         model="",
@@ -77,22 +95,51 @@ def evaluate(
         measures=summarise(found),
         outcomes=found,
         seconds=time.perf_counter() - started_s,
+        settings=replace(settings, k=None),
+        search_ms=1000 * asking.seconds / len(questions),
+        cost_usd=asking.cost_usd,
+        not_reranked=asking.not_reranked,
+        why_not_reranked=asking.why_not_reranked,
     )
 
 
-def _outcomes(
-    questions: Sequence[Question],
-    retriever: Retriever,
-    store: Snapshot,
-    k: tuple[int, ...],
-    mode: Mode,
-) -> Iterator[Outcome]:
-    depth = max(k[-1], _NDCG_K, hits_to_fill(BUDGETS[-1]))
-    for start in range(0, len(questions), _TOGETHER):
-        some = questions[start : start + _TOGETHER]
-        answers = retriever.search_many([one.question for one in some], k=depth, mode=mode)
-        for question, hits in zip(some, answers, strict=True):
-            yield _outcome(question, hits, store, k)
+@dataclass(slots=True, kw_only=True)
+class _Asking:
+    """Asks questions, and counts what that takes."""
+
+    retriever: Retriever
+    mode: Mode
+    rerank: str | None
+    seconds: float = 0.0
+    cost_usd: Decimal | None = Decimal(0)
+    not_reranked: int = 0
+    why_not_reranked: str = ""
+
+    def answers(self, questions: Sequence[Question], depth: int) -> Iterator[tuple[Question, Hits]]:
+        """Each question with its hits, some at a time."""
+        for start in range(0, len(questions), _TOGETHER):
+            some = questions[start : start + _TOGETHER]
+            started_s = time.perf_counter()
+            answers = self.retriever.search_many(
+                [one.question for one in some], k=depth, mode=self.mode, rerank=self.rerank
+            )
+            self.seconds += time.perf_counter() - started_s
+            for question, hits in zip(some, answers, strict=True):
+                self._count(hits)
+                yield question, hits
+
+    def _count(self, hits: Hits) -> None:
+        told = hits.rerank
+        if told is None:
+            return
+        if not told.applied and hits:
+            self.not_reranked += 1
+            self.why_not_reranked = self.why_not_reranked or told.note
+        unknown = told.cost_usd is None and told.requests
+        if unknown or self.cost_usd is None:
+            self.cost_usd = None
+        else:
+            self.cost_usd += told.cost_usd or Decimal(0)
 
 
 def _depths(k: int | Sequence[int]) -> tuple[int, ...]:
@@ -129,6 +176,18 @@ def _outcome(
         values=values,
         found=f"{hits[0].source}:{hits[0].passage.line}" if hits else "",
         note="; ".join(notes),
+        hits=tuple(map(_excerpt, hits[:_SHOWN_HITS])),
+    )
+
+
+def _excerpt(hit: Hit) -> Excerpt:
+    text = " ".join(hit.text[: 2 * _SHOWN_CHARACTERS].split())
+    return Excerpt(
+        source=hit.source,
+        line=hit.passage.line,
+        page=hit.page,
+        headings=hit.headings,
+        text=text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS].rstrip()}…",
     )
 
 

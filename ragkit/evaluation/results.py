@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
 
 import numpy as np
@@ -11,8 +12,18 @@ import numpy as np
 from ragkit.errors import InvalidArgument
 from ragkit.evaluation.intervals import mean_interval
 from ragkit.evaluation.querysets import Question
+from ragkit.retrieval.settings import SearchSettings
 
-__all__ = ["Comparison", "Difference", "Evaluation", "Measure", "Outcome", "compare", "summarise"]
+__all__ = [
+    "Comparison",
+    "Difference",
+    "Evaluation",
+    "Excerpt",
+    "Measure",
+    "Outcome",
+    "compare",
+    "summarise",
+]
 
 By = Literal["source", "answer"]
 
@@ -40,6 +51,34 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """One of the best hits of a question, as a report shows it.
+
+    Attributes:
+        source: Its document.
+        line: Where it begins.
+        page: Where the document has pages.
+        headings: Outermost first.
+        text: Its beginning, on one line.
+    """
+
+    source: str
+    line: int
+    page: int | None
+    headings: tuple[str, ...]
+    text: str
+
+    @property
+    def place(self) -> str:
+        """``SOURCE:LINE``, or ``SOURCE, page N``."""
+        return (
+            f"{self.source}:{self.line}"
+            if self.page is None
+            else f"{self.source}, page {self.page}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one question.
 
@@ -51,6 +90,7 @@ class Outcome:
         values: Its part of each measure, by ``by`` and name as ``answer recall@5``.
         found: The best hit as ``SOURCE:LINE``; empty when nothing was found.
         note: What is wrong with the question itself, in words; empty when nothing is.
+        hits: The best of them, as far as a report shows them.
     """
 
     question: Question
@@ -59,6 +99,7 @@ class Outcome:
     values: Mapping[str, float]
     found: str = ""
     note: str = ""
+    hits: tuple[Excerpt, ...] = ()
 
     @property
     def has_answer(self) -> bool:
@@ -83,6 +124,13 @@ class Evaluation:
         measures: Those by source, then those by answer.
         outcomes: One for each question, in the order of the set.
         seconds: Wall time.
+        settings: How it was searched, where that was not ragkit's own way.
+        search_ms: Wall time of a search, in the mean; without the question's embedding where all
+            were embedded together.
+        cost_usd: What the reranking model charged; None where it does not say.
+        not_reranked: Questions that the reranking model failed at; they count in the order that
+            they had.
+        why_not_reranked: What it said of the first of them.
     """
 
     collection: str
@@ -92,6 +140,17 @@ class Evaluation:
     measures: tuple[Measure, ...]
     outcomes: tuple[Outcome, ...]
     seconds: float = 0.0
+    settings: SearchSettings = field(default_factory=SearchSettings)
+    search_ms: float = 0.0
+    cost_usd: Decimal | None = Decimal(0)
+    not_reranked: int = 0
+    why_not_reranked: str = ""
+
+    @property
+    def way(self) -> str:
+        """How it was searched, in words: the mode and what was set."""
+        said = str(self.settings) if self.settings != SearchSettings() else ""
+        return f"{self.mode}, {said}" if said else self.mode
 
     @property
     def misses(self) -> tuple[Outcome, ...]:

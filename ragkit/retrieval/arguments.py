@@ -15,6 +15,7 @@ __all__ = [
     "check_mode",
     "check_queries",
     "check_rerank",
+    "check_weight",
     "check_where",
     "mode_of",
     "words_of",
@@ -56,6 +57,14 @@ def check_k(k: object) -> None:
         raise InvalidArgument(f"k={k!r}: give a whole number of hits, 1 or more")
     if k < 1:
         raise InvalidArgument(f"k={k}: ask for 1 hit or more")
+
+
+def check_weight(name: str, value: object) -> None:
+    """Refuse what is no share."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InvalidArgument(f"{name}={value!r}: give a share from 0 to 1")
 
 
 def check_mode(mode: str) -> None:

@@ -97,6 +97,7 @@ def combine(
     semantic_scores: ScoresOf,
     lexical_scores: ScoresOf,
     semantic_weight: float,
+    context_weight: float = CONTEXT_WEIGHT,
 ) -> Combined:
     """Combine the best *depth* of either list as if both lists were complete.
 
@@ -115,8 +116,10 @@ def combine(
         semantic_scores: Cosines of given ids, NaN for those without a vector.
         lexical_scores: BM25 of given ids, 0 for those without a word of the query.
         semantic_weight: 0 to 1; the lexical list weighs the rest.
+        context_weight: 0 to 1; what the neighbours are worth of a passage's score.
     """
-    pool = _Pool.around(np.union1d(semantic.ids, lexical.ids).astype(np.int64), neighbours)
+    listed = np.union1d(semantic.ids, lexical.ids).astype(np.int64)
+    pool = _Pool.around(listed, neighbours, context_weight)
 
     def by_vector(cosine: npt.ArrayLike) -> Scores:
         return semantic_weight * min_max(cosine, semantic.lowest, semantic.highest)
@@ -166,6 +169,7 @@ class _Pool:
         places: Of each candidate in ``scored``.
         before: Place of the passage before each; its own where there is none.
         after: Place of the passage after each; its own where there is none.
+        context_weight: What the neighbours are worth of a score.
     """
 
     ids: IdArray
@@ -173,9 +177,10 @@ class _Pool:
     places: IdArray
     before: IdArray
     after: IdArray
+    context_weight: float
 
     @classmethod
-    def around(cls, listed: IdArray, neighbours: Neighbours) -> _Pool:
+    def around(cls, listed: IdArray, neighbours: Neighbours, context_weight: float) -> _Pool:
         """The passages of the lists, and those that may rise through them."""
         ids = _joined(listed, *neighbours(listed))
         before, after = neighbours(ids)
@@ -187,6 +192,7 @@ class _Pool:
             places=places,
             before=np.where(before < 0, places, np.searchsorted(scored, before)),
             after=np.where(after < 0, places, np.searchsorted(scored, after)),
+            context_weight=context_weight,
         )
 
     def context(self, own: Scores) -> Scores:
@@ -197,7 +203,7 @@ class _Pool:
     def blended(self, own: Scores) -> Scores:
         """The score of each candidate; that of equal neighbours is their own, to the bit."""
         self_own = own[self.places]
-        scores: Scores = self_own + CONTEXT_WEIGHT * (self.context(own) - self_own)
+        scores: Scores = self_own + self.context_weight * (self.context(own) - self_own)
         return scores
 
     def chosen(self, lowest: Scores, highest: Scores, wanted: int) -> tuple[IdArray, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -74,6 +75,7 @@ class Lists:
         model_languages: Those that the model was made for, none for many; None for what is known of
             the embedder's model.
         calibration: Of the collection, where there is one.
+        context_weight: Share of the neighbours in a passage's score, 0 to 1.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Lists:
         semantic_weight: float | None,
         model_languages: Collection[str] | None,
         calibration: Calibration | None = None,
+        context_weight: float = CONTEXT_WEIGHT,
     ) -> None:
         self._embedder = embedder
         self._vectors = vectors
@@ -94,6 +97,14 @@ class Lists:
         self._semantic_weight = semantic_weight
         self._model_languages = model_languages
         self._calibration = calibration
+        self._context_weight = context_weight
+
+    def weighed(self, semantic_weight: float | None, context_weight: float | None) -> Lists:
+        """The same lists, weighed otherwise; None leaves a weight to what is known of the lists."""
+        other = copy(self)
+        other._semantic_weight = semantic_weight
+        other._context_weight = CONTEXT_WEIGHT if context_weight is None else context_weight
+        return other
 
     def readers(
         self, queries: Sequence[EmbedInput], mode: Mode, among: IdArray | None
@@ -143,6 +154,7 @@ class Lists:
             semantic_scores=lambda ids: self._vectors.scores(vector, ids),
             lexical_scores=lambda ids: self._words.scores(query, ids),
             semantic_weight=weight,
+            context_weight=self._context_weight,
         )
         ranks = {"semantic_rank": _ranks(semantic), "lexical_rank": _ranks(lexical)}
 
@@ -157,7 +169,7 @@ class Lists:
             said.update({name: r[passage_id] for name, r in ranks.items() if passage_id in r})
             return said
 
-        own = 1.0 - CONTEXT_WEIGHT
+        own = 1.0 - self._context_weight
         full = max(lexical.highest, lexical.full)
         return Candidates(
             ids=combined.ids,
@@ -166,7 +178,7 @@ class Lists:
             scales=(
                 _scale(semantic, "semantic", own * weight),
                 Scale(name="lexical", lowest=0.0, highest=full, weight=own * (1.0 - weight)),
-                Scale(name="context", lowest=0.0, highest=1.0, weight=CONTEXT_WEIGHT),
+                Scale(name="context", lowest=0.0, highest=1.0, weight=self._context_weight),
             ),
             complete=combined.complete,
             background=self._background(everywhere, lexical, trust=trust),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ragkit.embedding.rerank_seam import Reranker
 from ragkit.embedding.seam import Embedder, EmbedInput, ImageInput
-from ragkit.errors import InvalidArgument
 from ragkit.indexing.seam import IdArray, VectorRanker, WordRanker
 from ragkit.records import Expander, Hit, Hits
 from ragkit.retrieval.arguments import (
@@ -19,13 +19,14 @@ from ragkit.retrieval.arguments import (
     check_mode,
     check_queries,
     check_rerank,
+    check_weight,
     check_where,
     words_of,
 )
 from ragkit.retrieval.calibration import Calibration
 from ragkit.retrieval.copies import Found, fold
 from ragkit.retrieval.expansion import StoreExpander
-from ragkit.retrieval.fusion import Neighbours
+from ragkit.retrieval.fusion import CONTEXT_WEIGHT, Neighbours
 from ragkit.retrieval.lists import DEEPER, Candidates, Lists, Read, first_depth
 from ragkit.retrieval.relevance import RELEVANT
 from ragkit.retrieval.reranking import candidates_for, reranked
@@ -68,6 +69,7 @@ class Retriever:
         reranker: Asked where a search names a model to rerank with.
         expander: What ``Hit.expand`` asks; without one the store is asked.
         calibration: What relevance is told by; without one it is not told.
+        context_weight: Share of the passages around it in a passage's score, 0 to 1.
     """
 
     def __init__(
@@ -83,9 +85,10 @@ class Retriever:
         reranker: Reranker | None = None,
         expander: Expander | None = None,
         calibration: Calibration | None = None,
+        context_weight: float = CONTEXT_WEIGHT,
     ) -> None:
-        if semantic_weight is not None and not 0.0 <= semantic_weight <= 1.0:
-            raise InvalidArgument(f"semantic_weight={semantic_weight}: give a share from 0 to 1")
+        check_weight("semantic_weight", semantic_weight)
+        check_weight("context_weight", context_weight)
         self._store = store
         self._words = words
         self._lists = Lists(
@@ -96,6 +99,7 @@ class Retriever:
             semantic_weight=semantic_weight,
             model_languages=model_languages,
             calibration=calibration,
+            context_weight=context_weight,
         )
         self._is_calibrated = calibration is not None
         self._reranker = reranker
@@ -105,6 +109,18 @@ class Retriever:
     def words(self) -> WordRanker:
         """What it ranks words by."""
         return self._words
+
+    def weighed(self, semantic_weight: float | None, context_weight: float | None) -> Retriever:
+        """A retriever over the same parts that weighs them otherwise; None as without the weight.
+
+        Raises:
+            InvalidArgument: A weight that is no share from 0 to 1.
+        """
+        check_weight("semantic_weight", semantic_weight)
+        check_weight("context_weight", context_weight)
+        other = copy(self)
+        other._lists = self._lists.weighed(semantic_weight, context_weight)
+        return other
 
     def search(
         self,

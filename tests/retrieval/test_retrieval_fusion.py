@@ -61,7 +61,9 @@ class Listed:
         after = [n + 1 if sections[n + 1] == sections[n] else -1 for n in ids.tolist()]
         return np.array(before, np.int64), np.array(after, np.int64)
 
-    def combined(self, depth: int, weight: float = 0.5, wanted: int = 100) -> Combined:
+    def combined(
+        self, depth: int, weight: float = 0.5, wanted: int = 100, context: float = CONTEXT_WEIGHT
+    ) -> Combined:
         """What ``combine`` makes of both lists, read to a depth."""
         return combine(
             self.semantic(depth),
@@ -72,6 +74,7 @@ class Listed:
             semantic_scores=lambda ids: np.array(self.cosines, np.float32)[ids - 1],
             lexical_scores=lambda ids: np.array(self.bm25, np.float32)[ids - 1],
             semantic_weight=weight,
+            context_weight=context,
         )
 
     def own(self, weight: float = 0.5) -> FloatArray:
@@ -85,14 +88,16 @@ class Listed:
         by_words = bm25 / highest if highest > 0 else np.zeros_like(bm25)
         return np.asarray(weight * by_vector + (1 - weight) * by_words)
 
-    def oracle(self, weight: float = 0.5) -> list[tuple[int, float]]:
+    def oracle(
+        self, weight: float = 0.5, context: float = CONTEXT_WEIGHT
+    ) -> list[tuple[int, float]]:
         """(id, score) of every passage that scores anything or was in a list, in order."""
         own = self.own(weight)
         before, after = self.neighbours(self.ids)
         rows = []
         for one, left, right in zip(self.ids.tolist(), before, after, strict=True):
             beside = [own[(one if near < 0 else near) - 1] for near in (left, right)]
-            score = own[one - 1] * (1 - CONTEXT_WEIGHT) + CONTEXT_WEIGHT * sum(beside) / 2
+            score = own[one - 1] * (1 - context) + context * sum(beside) / 2
             near = [one, *(int(n) for n in (left, right) if n > 0)]
             if any(not np.isnan(self.cosines[n - 1]) or self.bm25[n - 1] > 0 for n in near):
                 rows.append((one, float(score)))
@@ -119,24 +124,34 @@ def listed_of(passages: Passages, full: float = 0.0) -> Listed:
     passages=PASSAGES,
     depth=st.integers(1, 40),
     wanted=st.integers(1, 40),
-    weight=st.sampled_from([0.0, 0.25, 0.5, 1.0]),
+    weights=st.tuples(
+        st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.sampled_from([0.0, CONTEXT_WEIGHT, 1.0])
+    ),
     full=st.sampled_from([0.0, 1.0, 4.0]),
 )
-@example(passages=[(0.0, 0.0, 0), (0.125, 0.0, 0)], depth=1, wanted=9, weight=0.0, full=0.0)
+@example(
+    passages=[(0.0, 0.0, 0), (0.125, 0.0, 0)],
+    depth=1,
+    wanted=9,
+    weights=(0.0, CONTEXT_WEIGHT),
+    full=0.0,
+)
 @example(
     passages=[(0.125, 0.0, 0), (NO_VECTOR, 0.125, 0), (0.0, 0.25, 0)],
     depth=2,
     wanted=9,
-    weight=1.0,
+    weights=(1.0, CONTEXT_WEIGHT),
     full=0.0,
 )
 @settings(deadline=None, max_examples=400)
 def test_the_order_is_that_of_all_passages(
-    passages: Passages, depth: int, wanted: int, weight: float, full: float
+    passages: Passages, depth: int, wanted: int, weights: tuple[float, float], full: float
 ) -> None:
     """Lists read to any depth give the beginning of the order over all passages and neighbours."""
     listed = listed_of(passages, full)
-    combined, oracle = listed.combined(depth, weight, wanted), listed.oracle(weight)
+    weight, context = weights
+    combined = listed.combined(depth, weight, wanted, context)
+    oracle = listed.oracle(weight, context)
     count = len(combined.ids)
     assert combined.scores.tolist() == pytest.approx([score for _, score in oracle[:count]])
     scores = dict(oracle)
