@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ragkit.retrieval.absence import WhyNot
     from ragkit.retrieval.quotes import QuoteCheck
     from ragkit.retrieval.retriever import Retriever
+    from ragkit.retrieval.settings import SearchSettings
 
 __all__ = [
     "AsyncCollection",
@@ -69,6 +70,7 @@ __all__ = [
     "RagkitError",
     "Reranking",
     "Retriever",
+    "SearchSettings",
     "Settings",
     "SyncPlan",
     "SyncReport",
@@ -99,6 +101,7 @@ _HOMES = {
     "QuoteCheck": "ragkit.retrieval.quotes",
     "RagkitError": "ragkit.errors",
     "Retriever": "ragkit.retrieval.retriever",
+    "SearchSettings": "ragkit.retrieval.settings",
     "Settings": "ragkit.config",
     "SyncPlan": "ragkit.reports",
     "SyncReport": "ragkit.reports",

@@ -49,6 +49,8 @@ OWNERS = {
     "watchfiles": "sync",
     "fcntl": "storage",
 }
+# Decoding strangers' pictures is the reader's; drawing one's own is not decoding.
+DRAWN_BY = {"PIL": ("ragkit/evaluation/sheet.py",)}
 
 
 def room(path: Path) -> str:
@@ -89,6 +91,8 @@ def test_each_library_has_its_room(path: Path) -> None:
     for line, name in imports(path):
         library = name.split(".")[0]
         assert library != "pickle", f"{named(path)}:{line}"
+        if named(path) in DRAWN_BY.get(library, ()):
+            continue
         assert OWNERS.get(library, room(path)) == room(path), f"{named(path)}:{line} uses {library}"
 
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ragkit.cli.looks import Looks, inline, shortened
+from ragkit.cli.report import dollars
 from ragkit.evaluation.querysets import question_json
 from ragkit.evaluation.results import Comparison, Difference, Evaluation, Measure, Outcome
+from ragkit.evaluation.wording import (
+    ABOUT,
+    GROUPS,
+    fate,
+    group_of,
+    many,
+    measure_name,
+    signed,
+    verdict_text,
+)
 
 __all__ = ["comparison_text", "evaluation_json", "evaluation_text"]
 
 _MISSES = 10
 _BAR_COLUMNS = 20
-_NAMES = {"mrr": "MRR", "ndcg@10": "nDCG@10"}
-_ABOUT = {
-    "source": "A hit of the right document",
-    "answer": "A hit that overlaps the answer",
-    "budget": "Share of the answer in a context of N tokens",
-}
 
 
 def evaluation_text(evaluation: Evaluation, looks: Looks, *, verbose: bool) -> str:
@@ -30,15 +35,17 @@ def evaluation_text(evaluation: Evaluation, looks: Looks, *, verbose: bool) -> s
     """
     asked = len(evaluation.outcomes)
     lines = [
-        f"{looks.bold(_many(asked, 'question'))} to {inline(evaluation.collection)}"
-        f" ({inline(evaluation.model)}, {evaluation.mode}) in {evaluation.seconds:.1f} s"
+        f"{looks.bold(many(asked, 'question'))} to {inline(evaluation.collection)}"
+        f" ({inline(evaluation.model)}, {inline(evaluation.way)}) in {evaluation.seconds:.1f} s"
     ]
-    for group in ("source", "answer", "budget"):
-        measures = [one for one in evaluation.measures if _group(one) == group]
+    if evaluation.settings.rerank is not None:
+        lines.append(looks.dim(_reranking(evaluation)))
+    for group in GROUPS:
+        measures = [one for one in evaluation.measures if group_of(one) == group]
         if measures:
             number = measures[0].questions
-            of = "" if number == asked else f" ({_many(number, 'question')})"
-            lines += ["", looks.bold(_ABOUT[group]) + of + looks.dim("  mean and 95 % interval")]
+            of = "" if number == asked else f" ({many(number, 'question')})"
+            lines += ["", looks.bold(ABOUT[group]) + of + looks.dim("  mean and 95 % interval")]
             lines += [_measure_line(one, looks) for one in measures]
     return "\n".join(lines + _misses(evaluation, looks, verbose) + _notes(evaluation, verbose))
 
@@ -49,23 +56,16 @@ def comparison_text(
     """The paired differences, the questions that changed places, and the verdict."""
     lines = [
         f"{looks.bold('Compared with')} {inline(second.collection)}"
-        f" ({inline(second.model)}, {second.mode})",
+        f" ({inline(second.model)}, {inline(second.way)})",
         looks.dim(f"  {'':<21}{'this':>7}{'other':>8}{'differs by':>13}  95 % interval"),
     ]
     lines += [_difference_line(one, looks) for one in comparison.differences]
     for title, pairs in (("worse", comparison.worse), ("better", comparison.better)):
         if pairs:
-            lines += ["", looks.bold(f"{_many(len(pairs), 'question')} answered {title}")]
+            lines += ["", looks.bold(f"{many(len(pairs), 'question')} answered {title}")]
             lines += _changed(pairs, looks, verbose)
-    decisive = comparison.decisive
-    said = {
-        "worse": "This is worse",
-        "better": "This is better",
-        "no difference": "No difference that could not be luck",
-    }[comparison.verdict]
-    reason = f"by {_name(decisive.name)} of the {decisive.by}, {_signed(decisive.difference)}"
-    interval = f"({_signed(decisive.low)} to {_signed(decisive.high)})"
-    return "\n".join([*lines, "", f"{looks.bold(said)}: {reason} {interval}."])
+    said, reason = verdict_text(comparison)
+    return "\n".join([*lines, "", f"{looks.bold(said)}: {reason}."])
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
@@ -75,7 +75,10 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
         "model": evaluation.model,
         "mode": evaluation.mode,
         "k": evaluation.k,
+        "settings": evaluation.settings.json,
         "seconds": round(evaluation.seconds, 6),
+        "search_ms": round(evaluation.search_ms, 3),
+        **_reranking_json(evaluation),
         "measures": evaluation.measures,
         "misses": [question_json(one.question) for one in evaluation.misses],
         "outcomes": [
@@ -84,6 +87,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
                 "source_rank": one.source_rank,
                 "answer_rank": one.answer_rank,
                 "found": one.found,
+                "hits": one.hits,
                 "note": one.note,
             }
             for one in evaluation.outcomes
@@ -91,14 +95,23 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
     }
 
 
-def _group(measure: Measure) -> str:
-    return "budget" if measure.name.startswith("budget") else measure.by
+def _reranking(evaluation: Evaluation) -> str:
+    cost = "at a cost that the server does not state"
+    if evaluation.cost_usd is not None:
+        cost = f"for {dollars(evaluation.cost_usd)}"
+    done = len(evaluation.outcomes) - evaluation.not_reranked
+    return f"{many(done, 'question')} reranked {cost}, {evaluation.search_ms:,.0f} ms each"
 
 
-def _name(name: str) -> str:
-    if name.startswith("budget@"):
-        return f"{int(name.partition('@')[2]):,} tokens"
-    return _NAMES.get(name, name)
+def _reranking_json(evaluation: Evaluation) -> dict[str, object]:
+    """What reranking cost, and where it failed; nothing where it was not asked for."""
+    if evaluation.settings.rerank is None:
+        return {}
+    return {
+        "cost_usd": evaluation.cost_usd,
+        "not_reranked": evaluation.not_reranked,
+        "why_not_reranked": evaluation.why_not_reranked,
+    }
 
 
 def _measure_line(measure: Measure, looks: Looks) -> str:
@@ -106,16 +119,16 @@ def _measure_line(measure: Measure, looks: Looks) -> str:
     filled = round(measure.mean * _BAR_COLUMNS)
     bar = looks.tinted(full * filled) + looks.dim(empty * (_BAR_COLUMNS - filled))
     interval = looks.dim(f"{measure.low:.3f} to {measure.high:.3f}")
-    return f"  {_name(measure.name):<13}{measure.mean:.3f}  {bar}  {interval}"
+    return f"  {measure_name(measure.name):<13}{measure.mean:.3f}  {bar}  {interval}"
 
 
 def _difference_line(difference: Difference, looks: Looks) -> str:
-    name = f"{difference.by} {_name(difference.name)}"
+    name = f"{difference.by} {measure_name(difference.name)}"
     line = (
         f"  {name:<21}{difference.first:>7.3f}{difference.second:>8.3f}"
-        f"{_signed(difference.difference):>13}  "
+        f"{signed(difference.difference):>13}  "
     )
-    interval = f"{_signed(difference.low)} to {_signed(difference.high)}"
+    interval = f"{signed(difference.low)} to {signed(difference.high)}"
     is_sure = difference.low > 0 or difference.high < 0
     return line + (looks.bold(interval) if is_sure else looks.dim(interval))
 
@@ -124,7 +137,7 @@ def _misses(evaluation: Evaluation, looks: Looks, verbose: bool) -> list[str]:
     misses = evaluation.misses
     if not misses:
         return ["", f"No misses: every question is answered by the first {evaluation.k[-1]} hits."]
-    head = f"{_many(len(misses), 'miss', 'misses')} in the first {evaluation.k[-1]} hits"
+    head = f"{many(len(misses), 'miss', 'misses')} in the first {evaluation.k[-1]} hits"
     lines = ["", looks.bold(head)]
     shown = misses if verbose else misses[:_MISSES]
     for one in shown:
@@ -135,20 +148,15 @@ def _misses(evaluation: Evaluation, looks: Looks, verbose: bool) -> list[str]:
 
 def _fate(outcome: Outcome) -> str:
     wanted = ", ".join(outcome.question.sources)
-    what = "the answer" if outcome.has_answer else "the document"
-    rank = "was not found" if outcome.rank is None else f"came at {outcome.rank}"
-    beside = ""
-    if outcome.has_answer and outcome.source_rank is not None:
-        beside = f" (the document at {outcome.source_rank})"
     instead = f"; first came {outcome.found}" if outcome.found else "; nothing was found"
-    return f"{wanted}: {what} {rank}{beside}{instead}"
+    return f"{wanted}: {fate(outcome)}{instead}"
 
 
 def _notes(evaluation: Evaluation, verbose: bool) -> list[str]:
     noted = [one for one in evaluation.outcomes if one.note]
     if not noted:
         return []
-    lines = ["", f"{_many(len(noted), 'question')} to look at"]
+    lines = ["", f"{many(len(noted), 'question')} to look at"]
     shown = noted if verbose else noted[:_MISSES]
     lines += [f"  {inline(one.question.question)}: {inline(one.note)}" for one in shown]
     return lines + _rest(len(noted) - len(shown))
@@ -174,11 +182,3 @@ def _rank(outcome: Outcome) -> str:
 def _line(text: str, looks: Looks) -> str:
     room = None if looks.width is None else max(20, looks.width - 24)
     return shortened(inline(text), room, looks.ellipsis)
-
-
-def _signed(number: float) -> str:
-    return f"{number:+.3f}"
-
-
-def _many(number: int, thing: str, things: str = "") -> str:
-    return f"{number:,} {thing if number == 1 else things or thing + 's'}"

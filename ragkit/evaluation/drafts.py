@@ -20,16 +20,29 @@ from ragkit.records import Document, Section
 
 __all__ = ["draft_questions"]
 
-# Kinds in the order of their worth.
-_ASKED, _DEFINED, _HEADED = 0, 1, 2
+# Kinds in the order of their worth; a heading of a word or two could be asked of any document.
+_ASKED, _DEFINED, _HEADED, _BARE = 0, 1, 2, 3
 
 _KEPT_PER_DOCUMENT = 50
 _SHORTEST_ANSWER, _LONGEST_ANSWER = 20, 400
 _LONGEST_QUESTION = 160
 _READ_CHARACTERS = 400_000
+_LOOKED_AT = 2000
 _FEWEST_WORDS = 3
 
-_SENTENCE = re.compile(r"[^\s#|>*`\-=~:.][^\n]{0,600}?[.!?\u3002](?=\s|$)(?:\s|$)")
+# A sentence ends with its closing signs, and not after an initial or an abbreviation.
+_SENTENCE_END = re.compile(
+    r"[.!?]['\"\u201d\u2019)\]*_]*(?=\s|\Z)|[\u3002\uff01\uff1f]['\"\u201d\u2019\u300d)]*"
+)
+_ABBREVIATED = re.compile(
+    r"(?:\b[^\W\d_]|\b(?:e\.g|i\.e|etc|vs|cf|Dr|Mr|Mrs|Ms|Prof|St|No|Fig|approx|z\.B|d\.h|bzw|ca|Nr"
+    r"|p\.ex))\.\Z"
+)
+_LOOKED_BACK = 8
+# What a paragraph of prose begins with: a word, with or without emphasis or quotation.
+_PROSE = re.compile(r"[*_`\"'\u201c\u2018\u00bf\u00a1(\[]{0,3}\w")
+_LISTED = re.compile(r"\d{1,3}[.)]\s|[*+-]\s|\[[^\]\n]{0,80}\]:|\.\.\s")
+_FENCES = ("```", "~~~")
 _LINE = re.compile(r"[^\n]+")
 # One sentence, with the signs of a heading, a list or emphasis around it.
 _IS_QUESTION = re.compile(r"(?:[^\n.?!]|\.(?=\S| [a-z])|(?<=\d)\. ){5,}[?\uff1f\u061f][*_\s]*")
@@ -69,11 +82,20 @@ _ARTICLES = (
     "Le ",
     "La ",
 )
-# Words that point at what stood before: no subject of a question.
+# Words that point at what stood before, or at anything: no subject of a question.
 _POINTING = re.compile(
-    r"\b(?:it|this|that|there|he|she|they|we|you|i|what|which|who|here|one|es|das|dies|er|sie|wir"
-    r"|man|ce|cela|il|elle|on|esto|eso)\b",
+    r"\b(?:it|its|this|these|that|those|there|here|he|she|they|their|we|our|you|your|i|my|what|which"
+    r"|who|one|ones|some|many|most|each|both|all|every\w+|any\w+|some\w+|no\w*thing|such|other"
+    r"|another|same|only|next|first|second|third|last|former|latter|previous|following|above|below"
+    r"|but|and|or|so|then|now|also|if|when|es|das|dies\w*|er|sie|wir|man|n\u00e4chste\w*|erste\w*"
+    r"|letzte\w*|aber|und|ce|cela|il|elle|on|esto|eso|esta|este)\b|\S (?:an?|the|eine?|der|die|une?"
+    r"|les?|la|el) |\A(?:the )?(?:difference|key|point|idea|problem|result|answer|rest|way)s? *\Z",
     re.IGNORECASE,
+)
+# A sentence that says only what kind of thing something is like.
+_EMPTY = re.compile(
+    r"(?:example|reason|lot|bit|little|few|good|great|common|nice|bad|fine|useful|big|case|Beispiel"
+    r"|exemple|ejemplo|same)\b"
 )
 
 
@@ -166,7 +188,9 @@ def _headed(text: str, sections: list[Section]) -> Iterator[_Draft]:
         after = sections[place + 1].start if place + 1 < len(sections) else len(text)
         line_end = text.find("\n", section.start, section.end)
         if line_end >= 0 and not section.title.rstrip().endswith("?"):
-            yield from _answered(_HEADED, above + section.title, text, line_end, after)
+            question = above + section.title
+            kind = _HEADED if len(question.split()) >= _FEWEST_WORDS else _BARE
+            yield from _answered(kind, question, text, line_end, after)
 
 
 def _defined(text: str) -> Iterator[_Draft]:
@@ -175,12 +199,12 @@ def _defined(text: str) -> Iterator[_Draft]:
         return
     pattern, asked = _DEFINITIONS[language]
     begins = re.compile(pattern)
-    for sentence in _SENTENCE.finditer(text):
-        found = begins.match(text, sentence.start(), sentence.end())
-        at_start = sentence.start() == 0 or text[sentence.start() - 1].isspace()
-        if found and at_start and not _POINTING.search(found["name"]):
-            start, end = sentence.start(), sentence.start() + len(sentence[0].rstrip())
-            if sentence[0][0].isupper() and _is_answer(text[start:end]):
+    for paragraph in _paragraphs(text, 0, len(text)):
+        for start, end in _sentences(text, *paragraph):
+            found = begins.match(text, start, end)
+            if found is None or _POINTING.search(found["name"]) or _EMPTY.match(text, found.end()):
+                continue
+            if text[start].isupper() and _is_answer(text[start:end]):
                 question = asked.format(name=_lower_article(found["name"]), verb=found["verb"])
                 yield _Draft(kind=_DEFINED, question=question, start=start, end=end)
 
@@ -191,16 +215,61 @@ def _lower_article(name: str) -> str:
 
 
 def _answered(kind: int, question: str, text: str, start: int, stop: int) -> Iterator[_Draft]:
-    """The question with the first sentence between two places, if both will do."""
+    """The question with the first sentence of prose between two places, if both will do."""
     stop = len(text) if stop < 0 else stop
     marks = _ANSWER_MARKS.search(text, start, min(stop, start + 40))
-    sentence = _SENTENCE.search(text, marks.end() if marks else start, min(stop, start + 2000))
-    if sentence is None or not 5 <= len(question) <= _LONGEST_QUESTION:
+    if not 5 <= len(question) <= _LONGEST_QUESTION:
         return
-    answer = sentence[0].rstrip()
-    if _is_answer(answer) and not answer.endswith("?"):
-        begin = sentence.start()
-        yield _Draft(kind=kind, question=question, start=begin, end=begin + len(answer))
+    begin = marks.end() if marks else start
+    for paragraph in _paragraphs(text, begin, min(stop, begin + _LOOKED_AT)):
+        sentence = next(_sentences(text, *paragraph), None)
+        if sentence is not None:
+            answer = text[slice(*sentence)]
+            if _is_answer(answer) and not answer.endswith("?"):
+                yield _Draft(kind=kind, question=question, start=sentence[0], end=sentence[1])
+            return
+
+
+def _paragraphs(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Where prose stands: lines without a blank one between, that are no list, table or code."""
+    begins, is_code = -1, False
+    position = start
+    while position < stop:
+        newline = text.find("\n", position, stop)
+        end = stop if newline < 0 else newline
+        line = text[position:end].strip()
+        if line.startswith(_FENCES):
+            is_code = not is_code
+        is_text = (
+            bool(line) and not is_code and not line.startswith((*_FENCES, "#", "|", ">", "<", "="))
+        )
+        if begins >= 0 and not is_text:
+            yield begins, position
+            begins = -1
+        elif begins < 0 and is_text and _is_prose(line, text, position):
+            begins = position + len(text[position:end]) - len(text[position:end].lstrip())
+        position = end + 1
+    if begins >= 0:
+        yield begins, stop
+
+
+def _is_prose(line: str, text: str, position: int) -> bool:
+    """Whether a paragraph may begin with this line; four blanks before it make it code."""
+    is_indented = text.startswith(("    ", "\t"), position)
+    return not is_indented and not _LISTED.match(line) and _PROSE.match(line) is not None
+
+
+def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Where the sentences of a paragraph begin and end; what is not ended is none."""
+    for mark in _SENTENCE_END.finditer(text, start, stop):
+        after = mark.end()
+        while after < stop and text[after].isspace():
+            after += 1
+        looked_at = max(start, mark.start() - _LOOKED_BACK), mark.start() + 1
+        if text[after : min(after + 1, stop)].islower() or _ABBREVIATED.search(text, *looked_at):
+            continue
+        yield start, mark.end()
+        start = after
 
 
 def _is_answer(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,6 +16,7 @@ from ragkit.evaluation.querysets import Question
 from ragkit.retrieval.settings import SearchSettings
 
 __all__ = [
+    "By",
     "Comparison",
     "Difference",
     "Evaluation",
@@ -157,6 +159,20 @@ class Evaluation:
         """Questions that none of the first k hits answers, for the largest k."""
         most = self.k[-1]
         return tuple(one for one in self.outcomes if one.rank is None or one.rank > most)
+
+    def write_report(
+        self, path: str | os.PathLike[str], compared_with: Evaluation | None = None
+    ) -> None:
+        """Write an ``.html`` page, or a ``.png``; an older one is replaced.
+
+        The page needs no network. It lists each miss with what was found instead.
+
+        Raises:
+            InvalidArgument: Another kind of file, no such folder, or two query sets.
+        """
+        from ragkit.evaluation.report import write_report  # noqa: PLC0415 - only who draws waits
+
+        write_report(path, self, compared_with)
 
     def measure(self, name: str, by: By = "source") -> Measure:
         """The measure of that name.

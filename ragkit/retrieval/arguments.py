@@ -9,6 +9,7 @@ from ragkit.embedding.images import EmbedInput, ImageInput
 from ragkit.errors import InvalidArgument
 
 __all__ = [
+    "MODES",
     "Mode",
     "check_k",
     "check_min_relevance",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 Mode = Literal["hybrid", "semantic", "lexical"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 def words_of(query: EmbedInput) -> str:

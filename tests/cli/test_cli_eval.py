@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from cli_runs import Shell
 from loopback import LoopbackServer
+from loopback_faults import refusal
+from loopback_rerank import MODEL
 
 LEXICAL = ("--mode", "lexical")
 QUESTIONS = [
@@ -55,6 +58,44 @@ def test_json(indexed: Shell, questions: str) -> None:
     assert answer["misses"] == QUESTIONS[2:]
     ranks = [(one["source_rank"], one["answer_rank"]) for one in answer["outcomes"]]
     assert ranks == [(1, 1), (1, None), (None, None)]
+
+
+def test_reports(indexed: Shell, questions: str, tmp_path: Path) -> None:
+    """A page and a picture beside the table, which stays as it is; a bad name is said at once."""
+    names = [str(tmp_path / "eval.html"), str(tmp_path / "eval.png")]
+    plain = indexed.run("eval", questions, *LEXICAL)
+    done = indexed.run("eval", questions, *LEXICAL, "--report", names[0], "--report", names[1])
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[1:] == plain.out.splitlines()[1:]
+    page = Path(names[0]).read_text()
+    assert "<h1>2 of 3 questions answered by the first 10 hits</h1>" in page
+    assert "notes/lunch.txt:1" in page
+    assert Path(names[1]).read_bytes().startswith(b"\x89PNG")
+    wrong = indexed.run("eval", "none.jsonl", "--report", "eval.pdf")
+    assert (wrong.code, "an .html or a .png file" in wrong.err) == (2, True)
+
+
+def test_other_settings_are_a_side(shell: Shell, questions: str) -> None:
+    """--compare takes weights, a mode and reranking; what the model costs and fails at is told."""
+    with LoopbackServer() as server:
+        remote = ("--model", "test/small", "--base-url", server.base_url)
+        assert shell.run("index", "docs", *remote).code == 0
+        sides = "semantic-weight=0,context-weight=0.5"
+        done = shell.run("eval", questions, "--compare", sides, "--json")
+        assert done.json["settings"] == {}
+        weights = {"semantic_weight": 0.0, "context_weight": 0.5}
+        assert done.json["compared_with"]["settings"] == weights
+        done = shell.run("eval", questions, "--rerank", MODEL, "--compare", "rerank=none")
+        assert done.code in (0, 1)
+        assert f"(test/small, hybrid, reranked by {MODEL}) in " in done.out
+        assert "3 questions reranked for $0.006000, " in done.out
+        assert server.reranks.cost_usd == Decimal("0.006")
+        server.reranks.always = refusal(401, "no such key")
+        failed = shell.run("eval", questions, "--rerank", MODEL, "--json")
+        assert (failed.code, failed.json["not_reranked"]) == (3, 3)
+        assert "3 of 3 questions not reranked: " in failed.err
+    for wrong in ("semantic-weight=2", "size=3", "mode=fast", "rerank", "context-weight=x"):
+        assert shell.run("eval", questions, "--compare", wrong + ",mode=lexical").code == 2
 
 
 def test_a_worse_collection_is_exit_code_1(indexed: Shell, shell: Shell, tmp_path: Path) -> None:

@@ -65,6 +65,42 @@ def test_what_is_drafted(tmp_path: Path) -> None:
     assert list(german) == ["Was ist die Regenrinne?"]
 
 
+WRAPPED = """# The pump
+
+    indented = code_is_no_sentence.
+
+- A list comes first. It is passed over.
+
+It was E. M. Forster, i.e. the writer, who said
+"Only connect!" to all of us, and `cargo test!`
+was what they heard. Next to it there is more.
+
+## But the valve
+
+```
+A comment is a line of code. It is none.
+```
+
+The solenoid valve is a valve that is
+opened by a current of 24 volts. But the closed one is a nuisance for
+all who wait. The difference is a matter of taste and no more than that.
+Calling a plumber is a last resort of everybody.
+"""
+
+
+def test_sentences_are_whole(tmp_path: Path) -> None:
+    """Neither the end of a line nor an abbreviation, a quotation or code ends a sentence."""
+    assert asked(draft_questions([document(tmp_path, "pump.md", WRAPPED)], 99)) == {
+        "What is the solenoid valve?": (
+            "The solenoid valve is a valve that is\nopened by a current of 24 volts."
+        ),
+        "The pump": (
+            'It was E. M. Forster, i.e. the writer, who said\n"Only connect!" to all of us, and'
+            " `cargo test!`\nwas what they heard."
+        ),
+    }
+
+
 def test_an_answer_is_where_it_says(tmp_path: Path) -> None:
     """Each answer is the document's text between start and end."""
     faq = document(tmp_path, "faq.md", FAQ)
@@ -94,6 +130,6 @@ def test_drafts_are_spread_and_the_same_each_time(tmp_path: Path) -> None:
 
 def test_hostile_text_takes_no_time() -> None:
     """A long run of one sign, of question marks or of halves of sentences ends soon."""
-    for unit in ("a", "?", "# ", "A b ", "The x is ", "\n", "a.", "Q: "):
+    for unit in ("a", "?", "# ", "A b ", "The x is ", "\n", "a.", "Q: ", "```\n", "A. "):
         text = unit * (100_000 // len(unit))
         draft_questions([Document(source="x.md", text=text)], 10)

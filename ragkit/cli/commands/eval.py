@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ragkit.cli.command import RecordCommand, collection_option, json_option, mode_option
-from ragkit.cli.output import out_looks, write_json, write_note, write_text
+from ragkit.cli.command import (
+    RecordCommand,
+    collection_option,
+    json_option,
+    mode_option,
+    rerank_option,
+)
+from ragkit.cli.output import out_looks, write_error, write_json, write_note, write_text
+from ragkit.cli.reranked import write_unnoted
 
 if TYPE_CHECKING:
+    from ragkit.cli.side import Side
     from ragkit.collection.collection import Collection
     from ragkit.evaluation.results import Comparison, Evaluation
     from ragkit.retrieval.retriever import Mode
@@ -19,7 +28,8 @@ __all__ = ["EvalOptions", "command", "run"]
 
 _MODES = ("hybrid", "semantic", "lexical")
 _STAGED = "staged"
-_WORSE = 1
+_DEPTHS = (1, 3, 5, 10)
+_WORSE, _SOME_FAILED = 1, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +40,9 @@ class EvalOptions:
     collection: str | None = None
     k: tuple[int, ...] = ()
     mode: Mode = "hybrid"
+    rerank: str | None = None
     compare: str | None = None
+    report: tuple[str, ...] = ()
     make: int | None = None
     verbose: bool = False
     as_json: bool = False
@@ -53,11 +65,20 @@ def command() -> click.Command:
                 help="Measure recall at N hits; may be given again. [default: 1, 3, 5, 10]",
             ),
             mode_option(),
+            rerank_option(),
             click.Option(
                 ["--compare"],
                 metavar="OTHER",
-                help="Another collection, another mode of this one, or `staged`, which a migration"
-                " holds ready; exit code 1 when it is better than what is measured.",
+                help="Another collection, `staged`, which a migration holds ready, another mode of"
+                " this one, or other settings, as semantic-weight=0.7,rerank=none; exit code 1 when"
+                " it is better than what is measured.",
+            ),
+            click.Option(
+                ["--report"],
+                metavar="FILE",
+                multiple=True,
+                help="Write an .html page or a .png as well, with intervals, misses and what was"
+                " found instead.",
             ),
             click.Option(
                 ["--make"],
@@ -78,7 +99,10 @@ def command() -> click.Command:
         ),
         examples=[
             "ragkit eval questions.jsonl",
+            "ragkit eval questions.jsonl --report eval.html --report eval.png",
             "ragkit eval questions.jsonl --compare lexical",
+            "ragkit eval questions.jsonl --rerank cohere/rerank-v3.5 --compare rerank=none",
+            "ragkit eval questions.jsonl --compare semantic-weight=0.7,context-weight=0",
             "ragkit eval questions.jsonl --compare staged",
             "ragkit eval questions.jsonl -c kb-new --compare kb-old --json",
             "ragkit eval drafts.jsonl --make 100",
@@ -89,16 +113,26 @@ def command() -> click.Command:
 def run(options: EvalOptions) -> int:
     """Measure, compare or draft."""
     from ragkit.cli.place import collection_directory  # noqa: PLC0415
+    from ragkit.cli.side import Side  # noqa: PLC0415
     from ragkit.collection.opening import open_collection  # noqa: PLC0415 - loads numpy
+    from ragkit.evaluation.report import check_report_path  # noqa: PLC0415
+    from ragkit.retrieval.settings import SearchSettings  # noqa: PLC0415
 
     if options.make is not None and options.compare is not None:
         raise click.UsageError("--make and --compare are two commands: give one of them")
+    for path in options.report:
+        check_report_path(path)
+    side = Side(mode=options.mode, settings=SearchSettings(rerank=options.rerank))
+    changed = _changed(side, options.compare)
     directory = collection_directory(options.collection)
     with open_collection(directory, create=False) as collection:
         if options.make is not None:
             return _make(collection, options)
-        first = _evaluated(collection, options, options.mode)
-        second = _other(collection, options)
+        first = _evaluated(collection, options, side)
+        second = _other(collection, options, side, changed)
+        write_unnoted(collection.unnoted, None)
+    for path in options.report:
+        first.write_report(path, second)
     if second is None:
         return _show(options, first, None)
     from ragkit.evaluation.results import compare  # noqa: PLC0415
@@ -106,25 +140,45 @@ def run(options: EvalOptions) -> int:
     return _show(options, first, (second, compare(first, second)))
 
 
-def _evaluated(collection: Collection, options: EvalOptions, mode: Mode) -> Evaluation:
-    if options.k:
-        return collection.evaluate(options.file, k=options.k, mode=mode)
-    return collection.evaluate(options.file, mode=mode)
+def _evaluated(collection: Collection, options: EvalOptions, side: Side) -> Evaluation:
+    found = collection.evaluate(
+        options.file,
+        k=options.k or _DEPTHS,
+        mode=side.mode,
+        settings=side.settings,
+    )
+    if found.not_reranked:
+        number = f"{found.not_reranked:,} of {len(found.outcomes):,} questions"
+        write_error(f"{number} not reranked: {found.why_not_reranked}")
+    return found
 
 
-def _other(collection: Collection, options: EvalOptions) -> Evaluation | None:
-    """A mode's name means the mode; a directory of that name is written as ./lexical."""
+def _changed(side: Side, typed: str | None) -> Side | None:
+    """The other side, where it is this collection searched otherwise.
+
+    A mode's name means the mode; a directory of that name is written as ./lexical.
+    """
+    if typed in _MODES:
+        return side.changed(f"mode={typed}")
+    if typed is not None and "=" in typed and not Path(typed).exists():
+        return side.changed(typed)
+    return None
+
+
+def _other(
+    collection: Collection, options: EvalOptions, side: Side, changed: Side | None
+) -> Evaluation | None:
     from ragkit.collection.opening import open_collection  # noqa: PLC0415
 
+    if changed is not None:
+        return _evaluated(collection, options, changed)
     if options.compare is None:
         return None
     if options.compare == _STAGED:
         with collection.staged() as staged:
-            return _evaluated(staged, options, options.mode)
-    if options.compare in _MODES:
-        return _evaluated(collection, options, cast("Mode", options.compare))
+            return _evaluated(staged, options, side)
     with open_collection(options.compare, create=False) as other:
-        return _evaluated(other, options, options.mode)
+        return _evaluated(other, options, side)
 
 
 def _show(
@@ -145,7 +199,10 @@ def _show(
         write_text(evaluation_text(first, out_looks(), verbose=options.verbose))
         if other is not None:
             write_text("\n" + comparison_text(*other, out_looks(), verbose=options.verbose))
-    return _WORSE if other is not None and other[1].verdict == "worse" else 0
+    if other is not None and other[1].verdict == "worse":
+        return _WORSE
+    sides = (first,) if other is None else (first, other[0])
+    return _SOME_FAILED if any(side.not_reranked for side in sides) else 0
 
 
 def _make(collection: Collection, options: EvalOptions) -> int:
