@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ragkit.errors import DocumentSkipped, DocumentUnreadable, PathNotFound
 from ragkit.reading.album import Album
 from ragkit.reading.content import RawFile
+from ragkit.reading.freshness import UNSETTLED, is_fresh
 from ragkit.reading.messages import ReadReply, ReadRequest
 from ragkit.reading.names import source_from_raw
 from ragkit.reading.neighbours import Neighbours
@@ -22,17 +23,13 @@ if TYPE_CHECKING:
     from ragkit.reading.content import Reading
     from ragkit.records import Document
 
-__all__ = ["UNSETTLED", "is_fresh", "read_bytes", "read_file", "read_path"]
+__all__ = ["read_bytes", "read_file", "read_path"]
 
 _MIB = 1024 * 1024
 _READ_AT_ONCE_BYTES = 8 * _MIB
 # The open of a FIFO returns at once, no terminal becomes ours, no child inherits the file.
 _OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CAREFUL = "read without its structure: its parser crashed on it, hung or ran out of memory"
-# A time that no file has: it is compared by content at the next sync.
-UNSETTLED = -1
-_TICK_NS = 20_000_000
-_COARSE_TICK_NS = 2_000_000_000
 _CHANGED = "changed while it was read: index again when nothing writes to it"
 
 
@@ -185,15 +182,6 @@ def _read_content(path: bytes, max_file_bytes: int | None, *, follow: bool) -> _
     )
     mtime_ns = UNSETTLED if is_fresh(after.st_mtime_ns, now_ns) else after.st_mtime_ns
     return _Content(data, after.st_size, mtime_ns, settled)
-
-
-def is_fresh(mtime_ns: int, now_ns: int) -> bool:
-    """Whether another write after the reading could leave the same time behind.
-
-    Kernels count time in ticks of 1 to 10 ms, and some file systems in whole seconds, FAT in two.
-    """
-    tick_ns = _COARSE_TICK_NS if mtime_ns % 1_000_000_000 == 0 else _TICK_NS
-    return abs(now_ns - mtime_ns) < tick_ns
 
 
 def _read_all(descriptor: int, size: int) -> bytes:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
+import time
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from ragkit.reading.content import Beside
+from ragkit.reading.freshness import UNSETTLED, is_fresh
 
 __all__ = ["Link", "Neighbours"]
 
@@ -86,7 +88,8 @@ def _stated(path: bytes) -> tuple[int, int]:
         status = os.stat(path)  # noqa: PTH116 - bytes
     except OSError:
         return -1, 0
-    return status.st_size, status.st_mtime_ns
+    fresh = is_fresh(status.st_mtime_ns, time.time_ns())
+    return status.st_size, UNSETTLED if fresh else status.st_mtime_ns
 
 
 def _content(path: bytes) -> bytes | None:

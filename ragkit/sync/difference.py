@@ -11,12 +11,12 @@ import posixpath
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from ragkit.errors import PathNotFound, RootVanished
-from ragkit.reading.files import is_fresh
+from ragkit.reading.freshness import UNSETTLED, is_fresh
 from ragkit.reading.registry import is_picture_name, reader_version, reading_version
 from ragkit.reading.walk import FoundFile, SkippedFile
 from ragkit.storage.rows import DocumentState, Link, Problem
@@ -157,9 +157,12 @@ class _Comparison:
             self._states[state.root][state.source] = state
         self._problems: defaultdict[tuple[str, str], list[Problem]] = defaultdict(list)
         for problem in problems:
-            self._problems[problem.root, problem.source].append(problem)
+            # What the walk skips it says each time.
+            if problem.kind != "skipped" or problem.size is not None:
+                self._problems[problem.root, problem.source].append(problem)
         self._added: list[tuple[str, FoundFile]] = []
         self._gone: list[DocumentState] = []
+        self._read: set[tuple[str, str]] = set()
         self._difference = Difference(pictures=pictures)
 
     def add(self, scope: Scope, walk: Walk) -> None:
@@ -174,14 +177,18 @@ class _Comparison:
                 self._skip(scope.name, item)
             else:
                 found[item.source] = item
-        for source, item in found.items():
-            self._look(scope, item, states.get(source), found)
+        # Pages after the pictures that they show, of which it is then known whether they changed.
+        shows = {source for source, state in states.items() if state.links}
+        for source in sorted(found, key=shows.__contains__):
+            self._look(scope, found[source], states.get(source), found)
         if not found and all(item.leaves_open for item in skipped):
             self._guard(scope, len(expected), exists=exists)
         self._difference.known.setdefault(scope.name, states.keys() - expected).update(found)
         gone = expected - found.keys()
         kept = {source for source in gone if _is_open(source, skipped)}
         self._difference.unchanged += len(kept)
+        for source in kept:
+            self._difference.problems.extend(self._problems.get((scope.name, source), ()))
         self._gone.extend(states[source] for source in sorted(gone - kept))
 
     def _guard(self, scope: Scope, expected: int, *, exists: bool) -> None:
@@ -223,9 +230,10 @@ class _Comparison:
                 self._added.append((root, file))
             return
         changed, touched = self._changed(file, state)
-        again = any(item.kind == "failed" and item.size is None for item in remembered)
-        if changed or again or self._shows_others(scope, state, found):
+        again = _is_unsettled(remembered) or self._shows_others(scope, state, found)
+        if changed or again:
             self._difference.reads.append(ToRead(kind="updated", root=root, file=file, state=state))
+            self._read.add((root, file.source))
             return
         self._difference.unchanged += 1
         self._difference.problems.extend(remembered)
@@ -260,11 +268,8 @@ class _Comparison:
             if not self._pictures or not scope.covers(source):
                 continue
             file = found.get(source)
-            if (
-                (size, mtime_ns) != (-1, 0)
-                if file is None
-                else ((file.size, file.mtime_ns) != (size, mtime_ns))
-            ):
+            now = (-1, 0) if file is None else (file.size, file.mtime_ns)
+            if now != (size, mtime_ns) or (scope.name, source) in self._read:
                 return True
         return False
 
@@ -277,35 +282,43 @@ class _Comparison:
     def finish(self) -> Difference:
         difference = self._difference
         moved = self._find_moves()
-        gone = {state.id for state in moved.values()}
+        gone = {move.state.id for move in moved.values()}
         for root, file in self._added:
-            state = moved.get((root, file.source))
-            if state is None:
+            move = moved.get((root, file.source))
+            if move is None:
                 difference.reads.append(ToRead(kind="added", root=root, file=file))
-            elif state.links:
-                # From another place it may show other pictures.
+                continue
+            state = move.state
+            remembered = self._problems.get((state.root, state.source), [])
+            # From another place it may show other pictures.
+            if state.links or _is_unsettled(remembered):
                 difference.reads.append(ToRead(kind="updated", root=root, file=file, state=state))
             else:
-                difference.moves.append(Move(state=state, root=root, file=file))
+                difference.moves.append(move)
+                difference.problems.extend(
+                    replace(item, root=root, source=file.source) for item in remembered
+                )
         difference.removed = [state for state in self._gone if state.id not in gone]
         difference.reads.sort(key=lambda item: (item.root, item.file.source))
         difference.moves.sort(key=lambda item: (item.root, item.file.source))
         return difference
 
-    def _find_moves(self) -> Mapping[tuple[str, str], DocumentState]:
+    def _find_moves(self) -> Mapping[tuple[str, str], Move]:
         """New files whose content is that of a vanished document, each used once."""
         by_size: defaultdict[int, list[DocumentState]] = defaultdict(list)
         for state in self._gone:
             if self._is_current(state):
                 by_size[state.size].append(state)
-        moved: dict[tuple[str, str], DocumentState] = {}
+        moved: dict[tuple[str, str], Move] = {}
         for root, file in sorted(self._added, key=lambda item: (item[0], item[1].source)):
             candidates = by_size.get(file.size)
+            if is_fresh(file.mtime_ns, time.time_ns()):
+                file = replace(file, mtime_ns=UNSETTLED)  # noqa: PLW2901
             digest = _digest(file.path) if candidates else None
             for state in candidates or ():
                 # Another extension may mean another reader: then it is read like a new file.
                 if state.digest == digest and _extension(state.source) == _extension(file.source):
-                    moved[root, file.source] = state
+                    moved[root, file.source] = Move(state=state, root=root, file=file)
                     candidates.remove(state)  # type: ignore[union-attr]
                     break
         return moved
@@ -321,6 +334,11 @@ def linked(source: str, links: Iterable[Link]) -> Iterator[Link]:
     folder = posixpath.dirname(source)
     for path, size, mtime_ns in links:
         yield posixpath.normpath(posixpath.join(folder, path)), size, mtime_ns
+
+
+def _is_unsettled(problems: Iterable[Problem]) -> bool:
+    """Whether another try may mend one of them, such as a passage that the server did not take."""
+    return any(item.kind == "failed" and item.size is None for item in problems)
 
 
 def _is_open(source: str, skipped: Iterable[SkippedFile]) -> bool:

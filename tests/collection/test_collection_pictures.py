@@ -283,6 +283,26 @@ def test_pages_show_pictures_and_follow_them(
         assert collection.verify().ok
 
 
+def test_a_page_follows_a_picture_that_changed_behind_its_time(
+    kb: ragkit.Collection, docs: Path
+) -> None:
+    """Where contents are compared, a page's picture is that of the file, whatever its time says."""
+    page = '<h1>A page</h1><p>Water.</p><figure><img src="img/patch.png" alt="A patch"></figure>'
+    (docs / "page.html").write_text(page)
+    path = docs / "img" / "patch.png"
+    # The same size in bytes, so that nothing but the content tells them apart.
+    size = max(len(picture(colour, (96, 64))) for colour in ("black", "grey"))
+    os.utime(docs / "page.html", (1, 1))
+    for colour in ("black", "grey"):
+        path.write_bytes(picture(colour, (96, 64)).ljust(size, b"\0"))
+        os.utime(path, (2, 2))
+        kb.sync(docs, checksum=True)
+        shown = {passage.image.digest for passage in kb.passages("page.html") if passage.image}
+        own = {passage.image.digest for passage in kb.passages("img/patch.png") if passage.image}
+        assert len(own) == 1
+        assert shown == own
+
+
 def test_pictures_that_are_left_out_are_not_shown_by_pages(
     tmp_path: Path, docs: Path, embedding_server: LoopbackServer
 ) -> None:

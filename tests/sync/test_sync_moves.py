@@ -255,6 +255,37 @@ def test_an_edit_in_the_same_tick_is_found(collection: ragkit.Collection, docs: 
     assert contents(collection)["log.txt"] == ["the other word"]
 
 
+def test_an_edit_in_the_tick_of_a_move_is_found(collection: ragkit.Collection, docs: Path) -> None:
+    """A branch's checkout makes a moved file anew: it too may be written again in the same tick."""
+    now_s = time.time_ns() // 1_000_000_000
+    (docs / "comets.md").rename(docs / "moved.md")
+    os.utime(docs / "moved.md", (now_s + 1, now_s + 1))
+    assert collection.sync(docs).moved == 1
+    text = (docs / "moved.md").read_text()
+    (docs / "moved.md").write_text(text.replace("comets", "planet"))
+    os.utime(docs / "moved.md", (now_s + 1, now_s + 1))
+    assert collection.sync(docs).updated == 1
+    assert "planet" in "".join(contents(collection)["moved.md"])
+
+
+def test_what_is_remarked_of_a_file_moves_with_it(
+    collection: ragkit.Collection, docs: Path, embedding_server: LoopbackServer
+) -> None:
+    """A passage that the model refused, and a secret that was masked, are told after a move too."""
+    embedding_server.refused_words = {"poison"}
+    (docs / "bad.md").write_text("# Bad\n\nA poison that no model takes.\n")
+    (docs / "key.md").write_text(f"# Key\n\nThe token is ghp_{'a1B2' * 9} and is not told.\n")
+    before = collection.sync(docs)
+    assert [source for source, _ in before.failed] == ["bad.md"]
+    assert [source for source, _ in before.warnings] == ["key.md"]
+    (docs / "bad.md").rename(docs / "worse.md")
+    (docs / "key.md").rename(docs / "lock.md")
+    for report in (collection.sync(docs), collection.sync(docs)):
+        assert report.failed == (("worse.md", before.failed[0][1]),)
+        assert report.warnings == (("lock.md", before.warnings[0][1]),)
+    assert [source for source, _ in collection.status().failed] == ["worse.md"]
+
+
 def test_a_file_that_changes_while_it_is_read(collection: ragkit.Collection, docs: Path) -> None:
     """Under a writer that never rests, what is indexed is what the file held at one moment."""
     path, stop = docs / "busy.txt", threading.Event()
@@ -287,3 +318,15 @@ def test_a_file_that_changes_while_it_is_read(collection: ragkit.Collection, doc
     fill("z")
     assert collection.sync(docs).failed == ()
     assert set("".join(contents(collection)["busy.txt"])) == {"z", " "}
+
+
+def test_two_names_of_one_source_are_told_once(collection: ragkit.Collection, docs: Path) -> None:
+    """Of two files whose names are written alike one is a document, and the other is told."""
+    (docs / "odd-%E9.md").write_text("One is named so.")
+    Path(os.fsdecode(os.fsencode(docs) + b"/odd-\xe9.md")).write_text("The other is written so.")
+    told = (("odd-%E9.md", r"another file has this name already: rename b'odd-\xe9.md'"),)
+    assert collection.sync(docs).skipped == told
+    generation = collection.status().generation
+    assert collection.sync(docs).skipped == told
+    assert collection.status().generation == generation
+    assert contents(collection)["odd-%E9.md"] == ["One is named so."]
