@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from ragkit.embedding.failures import BadReply, excerpt
-from ragkit.embedding.inquiry import Failure, get_json
+from ragkit.embedding.failures import BadReply, Failure, excerpt
+from ragkit.embedding.inquiry import get_json
 from ragkit.embedding.transport import Transport
 
 __all__ = ["KeyFacts", "fetch_key", "parse_key"]

@@ -15,25 +15,29 @@ from typing import Final
 
 from ragkit.embedding.batches import Batcher
 from ragkit.embedding.budget import Budget
-from ragkit.embedding.failures import BadReply, NoReply, ServerError
-from ragkit.embedding.jobs import Bill, Halves, Job
-from ragkit.embedding.mending import Mender
-from ragkit.embedding.picture_proof import refused_pictures
-from ragkit.embedding.policy import (
+from ragkit.embedding.decisions import (
     Attempt,
     Decision,
     DropDimensions,
-    Failure,
     RefusePictures,
     Reject,
     Shrink,
     Split,
     Stop,
     Wait,
+)
+from ragkit.embedding.failures import (
+    BadReply,
+    Failure,
+    NoReply,
+    ServerError,
     is_by_chance,
     is_slow,
     way_of,
 )
+from ragkit.embedding.jobs import Bill, Halves, Job
+from ragkit.embedding.mending import Mender
+from ragkit.embedding.picture_proof import refused_pictures
 from ragkit.embedding.purse import Purse
 from ragkit.embedding.remainder import Remainder
 from ragkit.embedding.results import batch_of, report_of

@@ -52,6 +52,11 @@ class Target:
 
     def unavailable(self, error: ServerError) -> EmbeddingError:
         """404, 405, and what else says that nobody serves the model."""
+        if error.is_page:
+            return ModelUnavailable(
+                f"{self.url} has no embeddings API ({_said(error)}): check the base URL, which"
+                " usually ends with /v1"
+            )
         return ModelUnavailable(
             f"{self.model} is not served at {self.url} ({_said(error)}): check the model's name, "
             "the base URL, and what `provider` excludes"

@@ -33,16 +33,16 @@ from ragkit.embedding.diagnosis import (
     today,
 )
 from ragkit.embedding.encoding import names_encoding
-from ragkit.embedding.failures import BadReply, ServerError
-from ragkit.embedding.inquiry import Failure, error_of, patiently
+from ragkit.embedding.failures import BadReply, Failure, ServerError
+from ragkit.embedding.inquiry import error_of, patiently
 from ragkit.embedding.jobs import Bill
 from ragkit.embedding.listing import ListedModel, fetch_listing, find_model
 from ragkit.embedding.patient import Patient
-from ragkit.embedding.policy import stated_limit
 from ragkit.embedding.route import SAME_COSINE, lowest_cosine
 from ragkit.embedding.server import ask
 from ragkit.embedding.transport import Transport, checked_key
 from ragkit.embedding.wire import Reply, RequestForm
+from ragkit.embedding.wordings import stated_limit
 from ragkit.models.catalogue import fingerprint
 
 __all__ = ["examine_server"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -9,10 +10,14 @@ from typing import Final, Literal
 
 import msgspec
 
-__all__ = ["UNREADABLE", "BadReply", "NoReply", "ServerError", "decoded", "excerpt", "holds_error"]
-__all__ += ["server_error"]
+__all__ = ["UNREADABLE", "BadReply", "Failure", "NoReply", "ServerError", "decoded", "excerpt"]
+__all__ += ["holds_error", "is_by_chance", "is_page", "is_slow", "server_error", "shown"]
+__all__ += ["unreadable", "way_of"]
 
 _EXCERPT_CHARACTERS: Final = 200
+_TITLE: Final = re.compile(rb"<title[^>]*>([^<]+)</title", re.IGNORECASE)
+_TAG: Final = re.compile(rb"<[^>]*>")
+_TITLE_WITHIN_BYTES: Final = 65_536
 _ANYTHING: Final = msgspec.json.Decoder()
 # What a decoder raises on hostile input: not JSON, the wrong types, not UTF-8, nested too deeply.
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -33,6 +38,7 @@ class ServerError:
         retry_after_s: Wait that the body asks for.
         retryable: Whether the body says that another try helps; None where it does not say.
         moderated: Whether the content of a text was refused.
+        is_page: Whether the body is a web page: no API answers so.
     """
 
     status: int
@@ -45,6 +51,7 @@ class ServerError:
     retry_after_s: float | None = None
     retryable: bool | None = None
     moderated: bool = False
+    is_page: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +87,50 @@ class NoReply:
     kind: Literal["refused", "timeout", "broken", "invalid"]
     reason: str
     cause: BaseException | None = None
+
+
+Failure = ServerError | BadReply | NoReply
+
+
+def is_by_chance(failure: Failure) -> bool:
+    """Whether requests fail in this way whatever their size, too."""
+    return not isinstance(failure, ServerError) or failure.in_reply or failure.status >= 429
+
+
+def is_slow(failure: Failure) -> bool:
+    """Whether the server had too much to do."""
+    if isinstance(failure, ServerError):
+        return failure.status in (408, 504, 524, 529) and not failure.in_reply
+    return isinstance(failure, NoReply) and failure.kind == "timeout"
+
+
+def way_of(failure: Failure) -> str:
+    """The kind of trouble; each is counted apart, so that different mishaps do not add up."""
+    if isinstance(failure, ServerError):
+        return "error in reply" if failure.in_reply else "error"
+    return type(failure).__name__
+
+
+def is_page(body: bytes) -> bool:
+    """Whether a body is a web page, or another document with tags."""
+    return body.lstrip()[:1] == b"<"
+
+
+def shown(body: bytes) -> str:
+    """A body for a message: its beginning, and of a web page its title."""
+    if not is_page(body):
+        return excerpt(body)
+    beginning = body[:_TITLE_WITHIN_BYTES]
+    title = _TITLE.search(beginning)
+    said = excerpt(title.group(1) if title else _TAG.sub(b" ", beginning), 80)
+    return f"a web page, {said!r}" if said else "a web page"
+
+
+def unreadable(body: bytes, flaw: Exception, wanted: str) -> BadReply:
+    """A body of 200 that is not what was asked for, *wanted*."""
+    if is_page(body):
+        return BadReply(reason=shown(body), is_page=True)
+    return BadReply(reason=f"not {wanted} ({excerpt(str(flaw))}): {excerpt(body)!r}")
 
 
 def excerpt(text: str | bytes, length: int = _EXCERPT_CHARACTERS) -> str:
@@ -128,13 +179,19 @@ def server_error(
         code=code if isinstance(code, int | str) else None,
         kind=kind if isinstance(kind, str) else None,
         availability=reason if isinstance(reason, str) else None,
-        message=excerpt(message if isinstance(message, str) and message.strip() else body),
+        message=excerpt(message) if isinstance(message, str) and message.strip() else shown(body),
         headers=_lower(metadata.get("headers")) | _lower(headers),
         retry_after_s=_seconds(availability.get("retry_after", metadata.get("retry_after"))),
-        retryable=retryable if isinstance(retryable, bool) else None,
+        retryable=retryable if isinstance(retryable, bool) else _should_retry(headers),
         moderated="flagged_input" in metadata
         or kind in ("content_policy_violation", "content_filter", "refusal"),
+        is_page=is_page(body),
     )
+
+
+def _should_retry(headers: Mapping[str, str]) -> bool | None:
+    # OpenAI's header for its own clients.
+    return {"true": True, "false": False}.get(headers.get("x-should-retry", "").lower())
 
 
 def _error_object(document: object) -> Mapping[str, object]:

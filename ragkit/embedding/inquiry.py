@@ -14,19 +14,20 @@ from typing import Final, TypeVar
 from ragkit.embedding.complaints import Target
 from ragkit.embedding.failures import (
     BadReply,
+    Failure,
     NoReply,
     ServerError,
     decoded,
-    excerpt,
     holds_error,
+    is_page,
     server_error,
+    shown,
 )
 from ragkit.embedding.transport import RawReply, Transport
 from ragkit.errors import EmbeddingError, MalformedReply
 
-__all__ = ["Failure", "error_of", "get_json", "patiently"]
+__all__ = ["error_of", "get_json", "patiently"]
 
-Failure = ServerError | BadReply | NoReply
 T = TypeVar("T")
 
 _ATTEMPTS: Final = 3
@@ -95,9 +96,9 @@ def _document(
         return server_error(reply.status, reply.headers, document, reply.body)
     if isinstance(document, (dict, list)):
         return document
-    is_page = reply.body.lstrip()[:1] == b"<"
-    said = excerpt(reply.body)
-    return BadReply(reason=f"no JSON but {said!r}" if said else "an empty body", is_page=is_page)
+    if not reply.body.strip():
+        return BadReply(reason="an empty body")
+    return BadReply(reason=f"no JSON but {shown(reply.body)}", is_page=is_page(reply.body))
 
 
 def _passes(failure: Failure) -> bool:

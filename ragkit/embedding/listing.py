@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ragkit.config import DEFAULT_MODEL, OPENROUTER_URL, Secret
 from ragkit.embedding.complaints import Target
-from ragkit.embedding.failures import BadReply, NoReply, ServerError, excerpt
-from ragkit.embedding.inquiry import Failure, error_of, get_json
+from ragkit.embedding.failures import BadReply, Failure, NoReply, ServerError, excerpt
+from ragkit.embedding.inquiry import error_of, get_json
 from ragkit.embedding.transport import Transport, checked_base_url, checked_key
 from ragkit.models.catalogue import profile
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ragkit.embedding.budget import Budget
-from ragkit.embedding.failures import BadReply
+from ragkit.embedding.failures import BadReply, Failure
 from ragkit.embedding.jobs import Job
 from ragkit.embedding.picture_proof import PictureProof
-from ragkit.embedding.policy import Failure
 from ragkit.embedding.wire import Reply
 from ragkit.errors import BudgetSpent
 

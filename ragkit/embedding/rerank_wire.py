@@ -21,9 +21,9 @@ from ragkit.embedding.failures import (
     BadReply,
     ServerError,
     decoded,
-    excerpt,
     holds_error,
     server_error,
+    unreadable,
 )
 from ragkit.embedding.wire import bill_of
 
@@ -121,15 +121,13 @@ def parse_rerank(
     """
     if status != 200:
         return server_error(status, headers, decoded(body), body)
-    is_page = body.lstrip()[:1] == b"<"
     try:
         envelope = _envelope(body)
     except UNREADABLE as flaw:
         document = decoded(body)
         if holds_error(document):
             return server_error(status, headers, document, body)
-        said = f"not a rerank reply ({excerpt(str(flaw))}): {excerpt(body)!r}"
-        return BadReply(reason=said, is_page=is_page)
+        return unreadable(body, flaw, "a rerank reply")
     results = envelope.data if envelope.results is None else envelope.results
     if results is None or envelope.error:
         document = decoded(body)

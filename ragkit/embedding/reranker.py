@@ -11,10 +11,9 @@ from typing import Final, Self
 from ragkit.config import OPENROUTER_URL, Secret, key_for
 from ragkit.embedding.complaints import Target
 from ragkit.embedding.dialects import dialect_of
-from ragkit.embedding.failures import BadReply, NoReply, ServerError
-from ragkit.embedding.inquiry import Failure, error_of, patiently
+from ragkit.embedding.failures import BadReply, Failure, NoReply, ServerError
+from ragkit.embedding.inquiry import error_of, patiently
 from ragkit.embedding.jobs import Bill
-from ragkit.embedding.policy import stated_limit
 from ragkit.embedding.rerank_seam import RerankAnswer
 from ragkit.embedding.rerank_text import fitted
 from ragkit.embedding.rerank_wire import (
@@ -26,6 +25,7 @@ from ragkit.embedding.rerank_wire import (
 )
 from ragkit.embedding.routing import checked_routing
 from ragkit.embedding.transport import RawReply, Transport, checked_base_url, checked_key
+from ragkit.embedding.wordings import stated_limit
 from ragkit.errors import ConfigurationError, EmbeddingError, MissingKey
 from ragkit.models.rerankers import reranker_max_tokens
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ragkit.embedding.encoding import EncodingProof
+from ragkit.embedding.failures import Failure
 from ragkit.embedding.jobs import Job
 from ragkit.embedding.limits import BatchLimits
 from ragkit.embedding.mending import Watch
 from ragkit.embedding.pace import Pace
 from ragkit.embedding.picture_proof import PictureProof
-from ragkit.embedding.policy import Failure, Policy
+from ragkit.embedding.policy import Policy
 from ragkit.embedding.transport import RawReply, Transport
 from ragkit.embedding.width import WidthElection
 from ragkit.embedding.wire import Reply, RequestForm, build_request, parse_reply

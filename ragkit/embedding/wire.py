@@ -24,6 +24,7 @@ from ragkit.embedding.failures import (
     excerpt,
     holds_error,
     server_error,
+    unreadable,
 )
 from ragkit.embedding.seam import FloatMatrix
 
@@ -179,10 +180,7 @@ def parse_reply(
         document = decoded(body)
         if holds_error(document):
             return server_error(status, headers, document, body)
-        return BadReply(
-            reason=f"not an embeddings reply ({excerpt(str(flaw))}): {excerpt(body)!r}",
-            is_page=body.lstrip()[:1] == b"<",
-        )
+        return unreadable(body, flaw, "an embeddings reply")
     if envelope.data is None or envelope.error:
         document = decoded(body)
         if holds_error(document):

@@ -10,19 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragkit.embedding.complaints import Target
-from ragkit.embedding.failures import BadReply, NoReply, ServerError
-from ragkit.embedding.policy import (
+from ragkit.embedding.decisions import (
     Attempt,
     Decision,
     DropDimensions,
-    Failure,
-    Policy,
     Reject,
     Shrink,
     Split,
     Stop,
     Wait,
 )
+from ragkit.embedding.failures import BadReply, Failure, NoReply, ServerError
+from ragkit.embedding.policy import Policy
 from ragkit.embedding.waits import Patience, backoff_s, stated_wait_s
 from ragkit.errors import (
     AllowanceSpent,
@@ -72,6 +71,7 @@ def error(status: int, message: str = "m", **more: object) -> ServerError:  # fi
         (error(403, availability="region_restricted"), ModelUnavailable, "`provider` excludes"),
         (error(400, "Unsupported input_type 'x'"), RequestRejected, "Unsupported input_type"),
         (error(400, "matryoshka is not supported"), RequestRejected, "matryoshka"),
+        (error(404, is_page=True), ModelUnavailable, "check the base URL, which usually ends"),
         (error(301), RequestRejected, "refuses requests for a/b"),
         (error(418), RequestRejected, "(418: m)"),
         (NoReply(kind="invalid", reason="bad scheme"), RequestRejected, "bad scheme"),
@@ -87,7 +87,7 @@ def test_what_no_repetition_mends_stops_at_once(
     assert words in str(decision.error)
 
 
-@pytest.mark.parametrize("status", [408, 409, 424, 425, 500, 502, 503, 504, 520, 524, 529])
+@pytest.mark.parametrize("status", [408, 409, 424, 425, 500, 502, 503, 504, 520, 524])
 def test_what_passes_is_waited_for_with_a_growing_bound(status: int) -> None:
     """Transient failures are tried again after up to 0.5, 1, 2 s … and not for ever."""
     single = replace(FIRST, size=1)
@@ -97,6 +97,13 @@ def test_what_passes_is_waited_for_with_a_growing_bound(status: int) -> None:
     assert isinstance(last, Stop)
     assert "no answer from https://host/v1 after 6 attempts" in str(last.error)
     assert isinstance(last.error, ServerUnreachable)
+
+
+def test_an_overloaded_provider_is_left_alone_for_longer() -> None:
+    """Twice as long as one that failed, and as long as it states."""
+    assert decide(error(529)) == Wait(seconds=1.0)
+    assert decide(error(529), replace(FIRST, number=3)) == Wait(seconds=4.0)
+    assert decide(error(529, retry_after_s=1.0)) == Wait(seconds=1.15, everyone=True)
 
 
 def test_an_error_in_a_reply_of_200_goes_by_its_own_code() -> None:
@@ -133,8 +140,16 @@ def test_a_limit_of_rate_is_bounded_by_time_and_not_by_attempts() -> None:
 
 
 def test_what_the_body_says_about_another_try_is_worth_more_than_the_status() -> None:
-    """A retryable 404 is waited for."""
+    """A retryable 404 is waited for, and a 503 that is not ends the work."""
     assert decide(error(404, retryable=True, retry_after_s=2.0)) == Wait(seconds=2.25)
+    for status in (429, 500, 503):
+        final = decide(error(status, retryable=False))
+        assert isinstance(final, Stop)
+        assert isinstance(final.error, ServerUnreachable)
+    gone = decide(error(503, retryable=False, availability="model_unavailable_upstream"))
+    assert isinstance(gone, Stop)
+    assert isinstance(gone.error, ModelUnavailable)
+    assert decide(error(400, retryable=False)) == Split()
 
 
 def test_slow_batches_are_halved_at_the_second_failure() -> None:

@@ -194,7 +194,10 @@ def test_a_discarded_reply_still_tells_what_it_cost() -> None:
         (400, '{"detail":[{"loc":["input"],"msg":"bad"}]}',
          (400, False, None, '[{"loc":["input"],"msg":"bad"}]')),
         (502, "<html>\n <b>Bad   gateway</b></html>",
-         (502, False, None, "<html> <b>Bad gateway</b></html>")),
+         (502, False, None, "a web page, 'Bad gateway'")),
+        (404, "<!doctype html><title>Not\n Found | R</title><p>x", (404, False, None,
+         "a web page, 'Not Found | R'")),
+        (404, "<>", (404, False, None, "a web page")),
         (500, "", (500, False, None, "")),
         (400, '{"error":{"code":true,"message":["x"]}}',
          (400, False, None, '{"error":{"code":true,"message":["x"]}}')),
@@ -233,6 +236,11 @@ def test_what_an_error_says_about_another_try_is_read() -> None:
         "provider_overloaded",
         {"x-own": "1", "x-ratelimit-reset": "9"},
     )
+    for said, retryable in (("true", True), ("False", False), ("maybe", None)):
+        headers = {"x-should-retry": said}
+        plain = parse_reply(500, headers, b"{}", expected=1, width=None)
+        assert isinstance(plain, ServerError)
+        assert plain.retryable is retryable
 
 
 @given(st.binary(max_size=300), st.sampled_from([200, 400, 502]))
