@@ -77,9 +77,10 @@ def test_what_only_the_server_can_tell_is_told_in_its_words(
 
 
 def test_a_server_that_answers_with_pages(embedding_server: LoopbackServer, tmp_path: Path) -> None:
-    """The beginning of the page is shown, since it often says whose it is."""
+    """The page's title is shown, since it often says whose it is."""
     embedding_server.always = FAULTS["page"]
-    with pytest.raises(MalformedReply, match=r"gave no usable vectors .*<!DOCTYPE html>.*base URL"):
+    told = r"gave no usable vectors .*\(a web page, 'Not Found \| OpenRouter'\).*base URL"
+    with pytest.raises(MalformedReply, match=told):
         made(tmp_path, model="test/small", base_url=embedding_server.base_url)
 
 
@@ -87,7 +88,9 @@ def test_a_wrong_path_and_a_server_that_is_down(
     embedding_server: LoopbackServer, tmp_path: Path
 ) -> None:
     """A web page for a missing path is no model's fault, and a closed port is named."""
-    with pytest.raises(ModelUnavailable, match="check the model's name, the base URL"):
+    with pytest.raises(
+        ModelUnavailable, match=r"/v1 has no embeddings API \(404: a web page.*check the base URL"
+    ):
         made(
             tmp_path,
             model="test/small",
