@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ragkit.collection.asynchronous import AsyncCollection
     from ragkit.collection.collection import Collection
     from ragkit.collection.opening import open_collection as open  # noqa: A004
+    from ragkit.collection.upkeep import import_collection
     from ragkit.config import Settings
     from ragkit.embedding.images import ImageInput
     from ragkit.embedding.local import LocalEmbedder
@@ -79,6 +80,7 @@ __all__ = [
     "WhyNot",
     "compare",
     "errors",
+    "import_collection",
     "open",
     "read",
 ]
@@ -109,6 +111,7 @@ _HOMES = {
     "VectorIndex": "ragkit.indexing.vectors",
     "WhyNot": "ragkit.retrieval.absence",
     "compare": "ragkit.evaluation.results",
+    "import_collection": "ragkit.collection.upkeep",
     "open": "ragkit.collection.opening",
     "read": "ragkit.reading",
 }

@@ -12,8 +12,10 @@ __all__ = [
     "CollectionStatus",
     "CompactReport",
     "DocumentSpending",
+    "ExportReport",
     "Fault",
     "ForgetReport",
+    "ImportReport",
     "ModelSpending",
     "PurgeReport",
     "SyncPlan",
@@ -344,4 +346,46 @@ class ForgetReport:
     path: str
     documents: int
     passages: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """What was written into one file.
+
+    Attributes:
+        file: Its path.
+        bytes: Its size.
+        documents: Documents in it.
+        passages: Passages.
+        vectors: Vectors; those that belong to no passage are left out.
+        seconds: Wall time.
+    """
+
+    file: str
+    bytes: int
+    documents: int
+    passages: int
+    vectors: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What was taken in out of one file.
+
+    Attributes:
+        collection: Where it is now.
+        model: That made its vectors.
+        documents: Documents in it.
+        passages: Passages.
+        vectors: Vectors.
+        seconds: Wall time.
+    """
+
+    collection: str
+    model: str
+    documents: int
+    passages: int
+    vectors: int
     seconds: float = 0.0

@@ -36,7 +36,8 @@ _MODULES = (
     *("ragkit.collection.opening", "ragkit.indexing.words", "ragkit.indexing.wordbuild"),
     *("ragkit.indexing.vectors", "ragkit.retrieval.retriever", "ragkit.sync.synchronise"),
     *("ragkit.maintenance.verify", "ragkit.maintenance.compact", "ragkit.maintenance.purge"),
-    *("ragkit.maintenance.forget", "ragkit.chunking.recipe", "Stemmer"),
+    *("ragkit.maintenance.forget", "ragkit.maintenance.repair", "ragkit.maintenance.unasked"),
+    *("ragkit.maintenance.carrying", "ragkit.chunking.recipe", "ragkit.sync.worker", "Stemmer"),
 )
 # What changes a disk, by the name that the interpreter gives it.
 _WRITES = frozenset(
@@ -69,7 +70,7 @@ class Outcome:
 
 
 def killed_everywhere(action: str, made: Path, scratch: Path, *, every: int = 1) -> Outcome:
-    """Kill an action at every n-th call that writes, and at least once at every place.
+    """Kill an action at every n-th call that writes, and once for each function and module.
 
     Args:
         action: One of ``ACTIONS``.
@@ -128,6 +129,16 @@ def _repair(kb: Path) -> None:
         collection.verify(repair=True)
 
 
+def _export(kb: Path) -> None:
+    with _opened(kb) as collection:
+        collection.export(kb.parent / "away.ragkit")
+
+
+def _import(kb: Path) -> None:
+    with contextlib.suppress(ragkit.errors.NotACollection):
+        ragkit.import_collection(kb.parent / "away.ragkit", kb)
+
+
 def _opened(kb: Path) -> ragkit.Collection:
     return ragkit.open(kb, settings=Settings(workers=1), create=False)
 
@@ -137,6 +148,8 @@ ACTIONS: Mapping[str, Callable[[Path], None]] = {
     "purge": _purge,
     "forget": _forget,
     "repair": _repair,
+    "export": _export,
+    "import": _import,
 }
 # What begins with a damaged collection.
 _MENDS = ("repair",)
@@ -206,20 +219,28 @@ def _after(action: Callable[[Path], None], kb: Path) -> dict[str, object]:
     """What is there after a kill, and after the same once more."""
     first = _looked_at(kb)
     action(kb)
-    names = sorted(path.name for path in kb.iterdir())
+    names = sorted(path.name for path in (*kb.iterdir(), *kb.parent.iterdir()))
     return {"first": first, "last": _looked_at(kb), "names": names}
 
 
 def _looked_at(kb: Path) -> dict[str, object]:
+    if not kb.exists():
+        return {"state": "nothing", "problems": []}
     with _opened(kb) as collection:
         report = collection.verify()
     problems = [f"{item.law} {item.place}: {item.problem}" for item in report.problems]
+    away, taken_in = kb.parent / "away.ragkit", kb.parent / "looked at"
+    if away.exists() and not problems:
+        ragkit.import_collection(away, taken_in)
+        if state_of(taken_in) != state_of(kb):
+            problems.append("what was exported is not what is there")
+        shutil.rmtree(taken_in)
     return {"state": "damaged" if problems else state_of(kb), "problems": problems}
 
 
 def _chosen(points: list[str], every: int) -> list[int]:
-    """Each n-th, and the first of each place; where a migration makes tables is one place."""
-    places = ["schema.py" if "schema.py" in point else point for point in points]
+    """Each n-th, and the first of each function and module."""
+    places = [point.rpartition(":")[0] for point in points]
     firsts = {place: index for index, place in reversed(list(enumerate(places)))}
     return sorted({*firsts.values(), *range(0, len(points), every)})
 
@@ -264,7 +285,8 @@ def _wrong(ended: int, said: str, told: dict[str, Any], states: tuple[str, str])
         wrong.append("a reader sees neither the old nor the new collection")
     if last["state"] != states[1]:
         wrong.append("the same command once more does not make what an uninterrupted one makes")
-    left = [name for name in told["names"] if ".new" in name or ".next" in name]
+    ends = (".new", ".next", ".exporting", ".importing")
+    left = [name for name in told["names"] if name.endswith(ends)]
     if left:
         wrong.append(f"left behind: {left}")
     return wrong

@@ -30,6 +30,8 @@ _COMMANDS = (
     "compact",
     "purge",
     "forget",
+    "export",
+    "import",
     "migrate",
     "watch",
     "models",
@@ -37,6 +39,9 @@ _COMMANDS = (
     "read",
     "chunk",
 )
+
+# Where a command is called as no module can be.
+_MODULES = {"import": "take_in"}
 
 
 class _Commands(click.Group):
@@ -50,7 +55,8 @@ class _Commands(click.Group):
         """None where there is no such command, which click makes an error of."""
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"ragkit.cli.commands.{cmd_name.replace('-', '_')}")
+        name = _MODULES.get(cmd_name, cmd_name.replace("-", "_"))
+        module = importlib.import_module(f"ragkit.cli.commands.{name}")
         return cast("click.Command", module.command())
 
 

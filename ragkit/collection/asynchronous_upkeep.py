@@ -6,8 +6,9 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ragkit.collection.arguments import StrPath
 from ragkit.collection.collection import Collection
-from ragkit.reports import CompactReport, ForgetReport, PurgeReport, VerifyReport
+from ragkit.reports import CompactReport, ExportReport, ForgetReport, PurgeReport, VerifyReport
 
 if TYPE_CHECKING:
     from ragkit.sync.progress import ProgressListener
@@ -48,3 +49,9 @@ class AsyncUpkeep:
     async def forget(self, root: str, *, wait_s: float = 0.0) -> ForgetReport:
         """As ``Collection.forget``."""
         return await asyncio.to_thread(partial(self.collection.forget, root, wait_s=wait_s))
+
+    async def export(
+        self, file: StrPath, *, progress: ProgressListener | None = None
+    ) -> ExportReport:
+        """As ``Collection.export``."""
+        return await asyncio.to_thread(partial(self.collection.export, file, progress=progress))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from dataclasses import replace
@@ -9,11 +10,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ragkit.collection.arguments import StrPath
 from ragkit.collection.embedders import Embedders
 from ragkit.collection.models import fingerprint_of
 from ragkit.config import Settings
 from ragkit.errors import CollectionError
-from ragkit.reports import CompactReport, ForgetReport, PurgeReport, VerifyReport
+from ragkit.reports import (
+    CompactReport,
+    ExportReport,
+    ForgetReport,
+    ImportReport,
+    PurgeReport,
+    VerifyReport,
+)
 from ragkit.retrieval.late import LateEmbedder
 from ragkit.storage.installation import installation_key
 from ragkit.storage.snapshot import Snapshot
@@ -24,7 +33,7 @@ if TYPE_CHECKING:
     from ragkit.sync.progress import ProgressListener
     from ragkit.sync.synchronise import Synchroniser
 
-__all__ = ["Upkeep"]
+__all__ = ["Upkeep", "import_collection"]
 
 
 class Upkeep(ABC):
@@ -172,6 +181,26 @@ class Upkeep(ABC):
         self._see_that_it_may_write()
         return Forgetting(store=self._store, key=installation_key()).run(root, wait_s=wait_s)
 
+    def export(self, file: StrPath, *, progress: ProgressListener | None = None) -> ExportReport:
+        """Write the collection into one file, which ``ragkit.import_collection`` takes in.
+
+        Living documents go along with their passages and vectors, and the ledger; no key is in a
+        collection, and of the paths of folders that do not lie beside it only the last name.
+        Everything is verified first. Writers are not disturbed.
+
+        Args:
+            file: Is replaced at once, when the new one is whole.
+            progress: Told how far the verification is.
+
+        Raises:
+            CollectionDamaged: Something in it is not what was written.
+            CollectionError: The disk is full or refuses.
+        """
+        from ragkit.maintenance.carrying import export_collection  # noqa: PLC0415 - loads tantivy
+
+        path = Path(os.path.abspath(file))  # noqa: PTH100 - links stay as the user wrote them
+        return export_collection(self._store, path, installation_key(), listener=progress)
+
     def _reader(self) -> Synchroniser:
         """What reads files as a sync does, and asks no model and no server."""
         from ragkit.maintenance.unasked import UnaskedEmbedder  # noqa: PLC0415
@@ -193,3 +222,30 @@ class Upkeep(ABC):
     def _see_that_it_may_write(self) -> None:
         if self._read_only:
             raise CollectionError(f"{self.path} was opened read-only: open it without read_only")
+
+
+def import_collection(
+    file: StrPath, path: StrPath, *, progress: ProgressListener | None = None
+) -> ImportReport:
+    """Make a collection of a file that ``Collection.export`` wrote.
+
+    Nothing in the file is trusted: it is unpacked beside the place, every law is verified, and then
+    it takes the place at once. A folder that was indexed is found again by its name when it is
+    indexed here, at no cost.
+
+    Args:
+        file: The exported file.
+        path: Where the collection will be; nothing may be there, or an empty folder.
+        progress: Told how far the verification is.
+
+    Raises:
+        PathNotFound: There is no such file.
+        NotACollection: Something is at the place already.
+        CollectionDamaged: The file is not what was exported.
+        SchemaTooNew: A newer ragkit wrote it.
+        CollectionError: The disk is full or refuses.
+    """
+    from ragkit.maintenance.carrying import import_archive  # noqa: PLC0415 - loads tantivy
+
+    source, target = (Path(os.path.abspath(one)) for one in (file, path))  # noqa: PTH100
+    return import_archive(source, target, installation_key(), listener=progress)

@@ -36,12 +36,14 @@ class Selection:
         without: Documents that are left out.
         unnamed: (root, source) whose names are left out of the ledger and the problems.
         settings: To be put over the collection's own.
+        dropped: Settings that are left out.
         root_path: What a root's path becomes.
     """
 
     without: Collection[int] = frozenset()
     unnamed: Collection[tuple[str, str]] = frozenset()
     settings: Mapping[str, object] = field(default_factory=dict)
+    dropped: Collection[str] = ()
     root_path: Callable[[str | bytes], str | bytes] = lambda path: path
 
 
@@ -120,7 +122,7 @@ class Rewriting:
                 yield (*row[:place], int(self._slots[slot]), *row[place + 1 :])
 
     def _write_settings(self) -> None:
-        self._copy("settings", f"key NOT IN {_LEFT_BEHIND}")
+        self._copy("settings", f"key NOT IN {(*_LEFT_BEHIND, *self._selection.dropped)}")
         self.set({**self._selection.settings, "matrix": FIRST_MATRIX})
 
     def _write_roots(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ragkit.errors import (
@@ -157,6 +157,13 @@ class Store:
                 yield writer
             finally:
                 writer.close()
+
+    def settle(self, values: Mapping[str, object]) -> None:
+        """Keep settings of a collection that only its maker knows of yet; no lock is taken."""
+        with damage(self._database.path):
+            writer = Writer(self.directory, self._database.open_writer())
+            with contextlib.closing(writer):
+                writer.set(values)
 
     def mend_foundations(self) -> tuple[list[str], list[str]]:
         """Make right what no writer could work on: settings, and indexes of the database.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +12,11 @@ from ragkit.reading.names import source_from_raw
 from ragkit.storage.rows import Root
 from ragkit.storage.store import Store
 
-__all__ = ["Scope", "scopes", "stored_path"]
+__all__ = ["UNPLACED_SETTING", "Scope", "scopes", "stored_path"]
+
+# Names of the roots of a collection that was carried here without them: the first folder of such a
+# name that is indexed is that root.
+UNPLACED_SETTING = "unplaced"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +42,32 @@ class Scope:
         return self.prefix in ("", source) or source.startswith(f"{self.prefix}/")
 
 
-def scopes(paths: Sequence[Path], store: Store, roots: Iterable[Root]) -> list[Scope]:
+def scopes(
+    paths: Sequence[Path], store: Store, roots: Iterable[Root], unplaced: Collection[str] = ()
+) -> list[Scope]:
     """The part of a root, known or new, that each path names; what is named twice counts once.
+
+    Args:
+        paths: Folders and files.
+        store: The collection.
+        roots: It has.
+        unplaced: Names of those that may be found at another place.
 
     Raises:
         PathNotFound: Nothing is there, and no known root or document is meant.
     """
     known = {store.place_of(root): root for root in roots}
     taken = {root.name for root in known.values()}
+    elsewhere = {
+        root.name: root
+        for place, root in known.items()
+        if root.name in unplaced and not os.path.lexists(place)
+    }
     found: list[Scope] = []
     for path in dict.fromkeys(Path(os.path.abspath(path)) for path in paths):  # noqa: PTH100
-        scope = _known_scope(path, known) or _new_scope(path, taken)
+        scope = (
+            _known_scope(path, known) or _placed_scope(path, elsewhere) or _new_scope(path, taken)
+        )
         taken.add(scope.name)
         found.append(scope)
     return [scope for scope in found if not any(_is_within(scope, other) for other in found)]
@@ -76,6 +95,14 @@ def _known_scope(path: Path, known: dict[Path, Root]) -> Scope | None:
         prefix = "" if above == path else source_from_raw(os.fsencode(below.as_posix()))
         return Scope(name=root.name, path=above, is_file=root.is_file, prefix=prefix, known=True)
     return None
+
+
+def _placed_scope(path: Path, elsewhere: dict[str, Root]) -> Scope | None:
+    """A root of the collection at its new place, which is still to be written down."""
+    root = elsewhere.get(path.name)
+    if root is None or not os.path.exists(path) or root.is_file != path.is_file():  # noqa: PTH110
+        return None
+    return Scope(name=elsewhere.pop(path.name).name, path=path, is_file=root.is_file)
 
 
 def _new_scope(path: Path, taken: set[str]) -> Scope:

@@ -29,7 +29,7 @@ from ragkit.sync.difference import Difference, Move, Rules, compare
 from ragkit.sync.pipeline import Outcome, Pipeline
 from ragkit.sync.pricing import TakesImages, saved_usd, takes_none
 from ragkit.sync.progress import ProgressListener, foretold
-from ragkit.sync.roots import Scope, scopes, stored_path
+from ragkit.sync.roots import UNPLACED_SETTING, Scope, scopes, stored_path
 from ragkit.sync.route import watch_route
 from ragkit.sync.thumbnails import missing_thumbnails, restore_thumbnails, sweep_thumbnails
 from ragkit.sync.worker import CutReply, worker_arguments
@@ -89,7 +89,8 @@ class Synchroniser:
             FingerprintMismatch: The collection is of another model or passage size by now.
         """
         self.check_identity(snapshot)
-        covered = scopes(paths, self.store, snapshot.roots())
+        unplaced: list[str] = snapshot.setting(UNPLACED_SETTING, [])
+        covered = scopes(paths, self.store, snapshot.roots(), unplaced)
 
         def files(scope: Scope) -> Iterator[FoundFile | SkippedFile]:
             return self._files(scope, options)
@@ -348,6 +349,10 @@ class _Run:
         sealed = self._writer.seal()
         settings = dict(self._synchroniser.learnt())
         before, key = self._writer.snapshot(), self._synchroniser.key
+        placed = {scope.name for scope in self._covered}
+        unplaced: list[str] = before.setting(UNPLACED_SETTING, [])
+        if not placed.isdisjoint(unplaced):
+            settings[UNPLACED_SETTING] = [name for name in unplaced if name not in placed]
         previous = before.setting("words", "")
         changed = len(sealed.gone) or len(sealed.come)
         if changed or not previous or not words_are_usable(self._store, before, key):

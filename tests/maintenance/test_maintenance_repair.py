@@ -303,10 +303,14 @@ def test_a_text_that_is_not_its_files_is_found(kb: Path) -> None:
         assert "always hot" in collection.search("soup", mode="lexical")[0].text
 
 
-def test_a_repair_may_be_killed_at_every_step(kb: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reads", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_a_repair_may_be_killed_at_every_step(kb: Path, tmp_path: Path, *, reads: bool) -> None:
     """Killed before each write and begun again, it mends what one that was left alone mends."""
     with crafted(kb) as database:
-        database.execute("UPDATE passages SET text = 'Poison.' WHERE id = 16")
+        if reads:
+            database.execute("UPDATE passages SET text = 'Poison.' WHERE id = 16")
+        else:
+            database.execute("UPDATE documents SET source = 'notes/dinner.txt' WHERE id = 5")
     shutil.rmtree(kb / "derived")
     made = tmp_path / "made"
     made.mkdir()
