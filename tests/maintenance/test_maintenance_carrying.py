@@ -333,8 +333,11 @@ def test_names_are_kept_to_the_byte(tmp_path: Path) -> None:
 # --- killed
 
 
-@pytest.mark.parametrize("action", ["export", "import"])
-def test_it_may_be_killed_at_every_step(action: str, kb: Path, away: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [10**6, pytest.param(3, marks=pytest.mark.long)])
+@pytest.mark.parametrize("action", [pytest.param("export", marks=pytest.mark.long), "import"])
+def test_it_may_be_killed_at_every_step(
+    action: str, every: int, kb: Path, away: Path, tmp_path: Path
+) -> None:
     """Killed before each write there is no half collection, and the same command completes."""
     made = tmp_path / "made"
     made.mkdir()
@@ -344,7 +347,7 @@ def test_it_may_be_killed_at_every_step(action: str, kb: Path, away: Path, tmp_p
     else:
         shutil.move(away, made / "away.ragkit")
     (tmp_path / "scratch").mkdir()
-    outcome = killed_everywhere(action, made, tmp_path / "scratch", every=10**6)
+    outcome = killed_everywhere(action, made, tmp_path / "scratch", every=every)
     assert outcome.failures == []
     assert outcome.kills >= 12
 
