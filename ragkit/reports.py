@@ -220,6 +220,7 @@ class CollectionStatus:
         skipped: (source, reason) of files that are not to be in it.
         spent: By model and use, with what the cache saved.
         staged: Model of the generation that a migration holds ready; None without one.
+        migration: Command line that goes on with a migration that has not switched; None without.
     """
 
     collection: str
@@ -237,6 +238,7 @@ class CollectionStatus:
     skipped: tuple[tuple[str, str], ...] = ()
     spent: tuple[ModelSpending, ...] = ()
     staged: str | None = None
+    migration: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +320,8 @@ class PurgeReport:
         vectors: Vectors that were dropped: those of its texts that no other document has, and
             those that belonged to no passage any more.
         path: Where its file still is, which the next index would read again; None where it is not.
+        migration: Command line of a migration that had begun: it has to begin anew, and to buy all
+            of its vectors again. None without one.
         seconds: Wall time.
     """
 
@@ -327,6 +331,7 @@ class PurgeReport:
     passages: int = 0
     vectors: int = 0
     path: str | None = None
+    migration: str | None = None
     seconds: float = 0.0
 
 

@@ -86,6 +86,11 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         return self.fingerprint.model
 
     @property
+    def base_url(self) -> str | None:
+        """Root of the API that its model is asked at; None for OpenRouter and the embedded one."""
+        return self._settings.base_url
+
+    @property
     def roots(self) -> dict[str, str]:
         """Path of each root by name, as it is now."""
         with self._store.snapshot() as snapshot:

@@ -85,16 +85,17 @@ class Target:
             base = replace(own, dimensions=None, provider=None, input_type=None)
             if self.model.startswith("local/"):
                 base = replace(base, base_url=None)
+        # Not the setting of a file, which may ask for another size than it has.
+        size: int | None = snapshot.setting("passage_tokens", None)
         to_openrouter = (self.base_url or "").rstrip("/") == OPENROUTER_URL
         target = replace(
             base,
             model=self.model or own.model,
             base_url=None if to_openrouter else self.base_url or base.base_url,
-            dimensions=self.dimensions or base.dimensions,
+            dimensions=base.dimensions if self.dimensions is None else self.dimensions,
             provider=self.provider or base.provider,
             input_type=self.input_type or base.input_type,
-            # Not the setting of a file, which may ask for another size than it has.
-            passage_tokens=self.passage_tokens or snapshot.setting("passage_tokens", None),
+            passage_tokens=size if self.passage_tokens is None else self.passage_tokens,
         )
         return self._with_key(target, own)
 
@@ -241,7 +242,8 @@ class Migrations(ABC):
         """
         from ragkit.collection.collection import Collection  # noqa: PLC0415 - it is made of this
 
-        store = Store(self._store.directory, create=False, read_only=True, staged=True)
+        # Not the store's read_only: what its questions cost belongs in the ledger.
+        store = Store(self._store.directory, create=False, read_only=self._read_only, staged=True)
         with store.snapshot() as snapshot:
             own = replace(self._settings, model=None, base_url=None, dimensions=None)
             own = replace(own, provider=None, input_type=None, passage_tokens=None)

@@ -218,8 +218,14 @@ def _unreadable(what: str, directory: Path) -> CollectionDamaged:
 
 
 def _spelled(model: str, values: dict[str, object], wrong: list[str]) -> str:
-    rest = [f"{name} {values[name]}" for name in wrong if name != "model"]
+    rest = [_said(name, values[name]) for name in wrong if name != "model"]
     return ", ".join([f"model {model}", *rest])
+
+
+def _said(name: str, value: object) -> str:
+    if value is None:
+        return "its own dimensions" if name == "dimensions" else f"no {name}"
+    return f"{name} {value}"
 
 
 def _migrate(values: dict[str, object], wrong: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from ragkit.maintenance.unfinished import unfinished_migration
 from ragkit.reports import CollectionStatus
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
@@ -14,7 +15,7 @@ __all__ = ["status_of"]
 def status_of(snapshot: Snapshot, store: Store, model: str) -> CollectionStatus:
     """The status at one generation."""
     spent = tuple(snapshot.spent_by_model())
-    staged = snapshot.staged
+    staged, unfinished = snapshot.staged, unfinished_migration(snapshot)
     return CollectionStatus(
         collection=str(store.directory),
         model=model,
@@ -31,6 +32,7 @@ def status_of(snapshot: Snapshot, store: Store, model: str) -> CollectionStatus:
         skipped=_reasons(snapshot, "skipped"),
         spent=spent,
         staged=None if staged is None else str(staged.settings["model"]),
+        migration=None if unfinished is None else unfinished.goes_on,
     )
 
 

@@ -127,7 +127,8 @@ class Upkeep(ABC):
 
         Raises:
             CollectionLocked: Another process writes.
-            CollectionError: The disk is full or refuses; the collection is as it was.
+            CollectionError: A migration has begun and not ended; or the disk is full or refuses,
+                and the collection is as it was.
         """
         from ragkit.maintenance.compact import Compaction  # noqa: PLC0415 - loads tantivy
 

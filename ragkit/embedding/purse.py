@@ -76,8 +76,8 @@ class Purse:
         """What is raised when not even the smallest request can be paid."""
         budget = self._budget or Budget(Decimal(0))
         return BudgetSpent(
-            f"stopped before passing max_cost_usd={budget.max_cost_usd} (spent "
-            f"{budget.spent_usd}): raise it and run again to continue"
+            f"stopped before passing max_cost_usd={budget.max_cost_usd:f} (spent "
+            f"{budget.spent_usd:f}): raise it and run again to continue"
         )
 
     def _is_unproven(self, job: Job) -> bool:

@@ -9,6 +9,7 @@ from ragkit.errors import CollectionError
 from ragkit.indexing.manifest import DerivedUnusable
 from ragkit.indexing.words import WordIndex
 from ragkit.maintenance.rewriting import Rewrite
+from ragkit.maintenance.unfinished import unfinished_migration
 from ragkit.reports import CompactReport
 from ragkit.storage.rewriting import Selection
 from ragkit.storage.snapshot import Snapshot
@@ -34,6 +35,17 @@ def is_wasteful(living: int, vectors: int) -> bool:
     """
     dead = vectors - living
     return dead >= _WASTED_VECTORS and dead > _WASTED_SHARE * vectors
+
+
+def _refuse_loss(snapshot: Snapshot, store: Store) -> None:
+    """Vectors that a migration has bought and that nothing shows yet are no garbage."""
+    unfinished = unfinished_migration(snapshot)
+    if unfinished is not None:
+        raise CollectionError(
+            f"the collection at {store.directory} is on its way to {unfinished.model}, and would"
+            f" lose the vectors that were made for it: go on with `{unfinished.goes_on}`, or give"
+            f" it up with `{unfinished.gives_up}`"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +74,8 @@ class Compaction:
 
         Raises:
             CollectionLocked: Another process writes.
-            CollectionError: The disk is full or refuses; the collection is as it was.
+            CollectionError: A migration has begun and not ended; or the disk is full or refuses,
+                and the collection is as it was.
         """
         started, before_bytes = time.monotonic(), self.store.size_bytes()
         rewrite = Rewrite(store=self.store, key=self.key, listener=listener)
@@ -73,6 +86,7 @@ class Compaction:
                 raise CollectionError(
                     f"the collection at {self.store.directory} holds nothing yet: index first"
                 )
+            _refuse_loss(before, self.store)
             rewrite.run(writer, Selection(), keep_words=self._words_are_fresh(before))
         with self.store.snapshot() as after:
             return CompactReport(

@@ -17,6 +17,7 @@ from decimal import Decimal
 from ragkit.chunking import CHUNKER_VERSION
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import BudgetSpent, CollectionNotFound, EmbeddingError, OutOfCredit
+from ragkit.maintenance.unfinished import unfinished_migration
 from ragkit.models.catalogue import ModelProfile
 from ragkit.records import Document
 from ragkit.reports import SyncPlan, SyncReport
@@ -24,6 +25,7 @@ from ragkit.retrieval.calibration import CALIBRATION_SETTING
 from ragkit.screening.screen import Screen
 from ragkit.storage.rows import Problem
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.staging import MIGRATING_SETTING
 from ragkit.storage.store import Store
 from ragkit.storage.writer import Writer
 from ragkit.sync.arrivals import Arrival, CutDocument
@@ -125,7 +127,7 @@ class Migration:
         started = time.monotonic()
         with self.store.snapshot() as snapshot:
             self._check(snapshot)
-            if self._is_done(snapshot):
+            if self._is_done(snapshot) and unfinished_migration(snapshot) is None:
                 return SyncReport()
         with self.store.writing(wait_s=wait_s, stop=stop) as writer:
             report = self._write(writer, stage_only, listener, stop or threading.Event())
@@ -140,6 +142,8 @@ class Migration:
     ) -> SyncReport:
         before = writer.snapshot()
         self._check(before)
+        if self._is_done(before):
+            return _give_up(writer)
         if not self._changes_passages(before):
             # Another address of the same model: no vector changes.
             writer.set({**self.identity, **self._way_back(before)})
@@ -188,6 +192,8 @@ class Migration:
     ) -> SyncReport:
         writer.drop_staged()
         before = writer.snapshot()
+        begun = before.setting(MIGRATING_SETTING, dict[str, object]())
+        writer.set({MIGRATING_SETTING: dict(self.identity)})
         matrix = writer.prepare(self.embedder.fingerprint.json)
         pipeline = Pipeline(
             writer=writer,
@@ -199,21 +205,31 @@ class Migration:
             thumbnails=self.store.thumbnails,
             is_recut=True,
         )
-        listed = before.document_ids()
-        arrivals = self._cut(before, [id_ for id_, _ in listed])
-        stopped: str | None = None
+        try:
+            stopped = self._embed(before, pipeline, stop)
+        except EmbeddingError:
+            if not pipeline.outcome.embedded:
+                # A wrong name or key: there is nothing to go on with.
+                writer.set({MIGRATING_SETTING: begun})
+            raise
+        if stopped is None:
+            self._hold(writer, pipeline.outcome, matrix)
+        elif not pipeline.outcome.embedded:
+            writer.set({MIGRATING_SETTING: begun})
+        return self._report(writer.snapshot(), pipeline.outcome, stopped)
+
+    def _embed(self, snapshot: Snapshot, pipeline: Pipeline, stop: threading.Event) -> str | None:
+        """Cut and embed every document; why that ended early, or None."""
+        listed = snapshot.document_ids()
+        arrivals = self._cut(snapshot, [id_ for id_, _ in listed])
         try:
             pipeline.run(arrivals, total_bytes=sum(size for _, size in listed))
         except (BudgetSpent, OutOfCredit) as error:
-            stopped = str(error)
+            return str(error)
         except EmbeddingError:
             if not stop.is_set():
                 raise
-        if stop.is_set():
-            stopped = "interrupted"
-        if stopped is None:
-            self._hold(writer, pipeline.outcome, matrix)
-        return self._report(writer.snapshot(), pipeline.outcome, stopped)
+        return "interrupted" if stop.is_set() else None
 
     def _cut(self, snapshot: Snapshot, ids: Sequence[int]) -> Iterator[Arrival]:
         from ragkit.chunking import Chunker  # noqa: PLC0415 - loads numpy
@@ -250,6 +266,7 @@ class Migration:
             **self.identity,
             **self.learnt(),
             **self._way_back(before),
+            MIGRATING_SETTING: {},
             "matrix": matrix,
         }
         changed = len(sealed.gone) or len(sealed.come)
@@ -288,6 +305,17 @@ class Migration:
             saved_tokens=outcome.reused_tokens,
             saved_usd=saved_usd(snapshot, model, outcome.reused_tokens),
         )
+
+
+def _give_up(writer: Writer) -> SyncReport:
+    """Stay with what the collection is; a sync drops what is staged in the same way."""
+    unfinished = unfinished_migration(writer.snapshot())
+    writer.drop_staged()
+    writer.set({MIGRATING_SETTING: {}})
+    if unfinished is None:
+        return SyncReport()
+    said = f"the migration to {unfinished.model} is given up; its vectors are kept until compacting"
+    return SyncReport(warnings=((".", said),))
 
 
 def _left_out(document: Document) -> Problem:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ragkit.errors import AmbiguousSource, SourceNotFound
 from ragkit.maintenance.rewriting import Rewrite
+from ragkit.maintenance.unfinished import unfinished_migration
 from ragkit.reports import PurgeReport
 from ragkit.storage.database import OLDEST_SETTING
 from ragkit.storage.rewriting import Selection
@@ -68,7 +69,7 @@ class Purge:
             documents = documents_named(before, root, name)
             passages = sum(1 for _ in before.all_passages(root, name))
             path = self._path(before, root, name)
-            vectors = before.count("vectors")
+            vectors, unfinished = before.count("vectors"), unfinished_migration(before)
             self._rewrite(writer, (root, name), documents, listener)
         with self.store.snapshot() as after:
             return PurgeReport(
@@ -78,6 +79,7 @@ class Purge:
                 passages=passages,
                 vectors=vectors - after.count("vectors"),
                 path=None if path is None else str(path),
+                migration=None if unfinished is None else unfinished.goes_on,
                 seconds=time.monotonic() - started,
             )
 

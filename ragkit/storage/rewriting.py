@@ -24,8 +24,8 @@ from ragkit.storage.sums import seal_rows
 __all__ = ["Rewriting", "Selection"]
 
 _Row = tuple[Any, ...]
-# Settings of what is not taken along: a staged generation, and the way back to an earlier model.
-_LEFT_BEHIND = ("coming_roots", "staged", "previous")
+# Settings of what is not taken along: migrations on their way, and the way back from them.
+_LEFT_BEHIND = ("coming_roots", "staged", "migrating", "previous")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,11 @@ import msgspec
 from ragkit.errors import CollectionDamaged
 from ragkit.storage.rows import Problem
 
-__all__ = ["STAGED_SETTING", "Staged"]
+__all__ = ["MIGRATING_SETTING", "STAGED_SETTING", "Staged"]
 
 STAGED_SETTING = "staged"
+# What a migration that has bought vectors leads to, until it has switched or was given up.
+MIGRATING_SETTING = "migrating"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,12 @@ def test_from_plan_to_switch_and_back(user: Shell, tmp_path: Path) -> None:
     assert (staged.code, staged.err) == (0, "")
     assert staged.out.startswith("Staged in ")
     assert "test/fixed" in staged.out.splitlines()[0]
-    assert "staged      test/fixed" in user.run("status").out
+    assert "staged      test/fixed: `ragkit migrate --model test/fixed` switches to it" in (
+        user.run("status").out
+    )
+    compacted = user.run("compact")
+    assert (compacted.code, compacted.out) == (1, "")
+    assert "give it up with `ragkit migrate --model test/small`" in compacted.err
     questions = tmp_path / "q.jsonl"
     questions.write_text('{"question": "is the soup hot?", "source": "notes/lunch.txt"}\n')
     compared = user.run("eval", str(questions), "--compare", "staged", "--json")
@@ -96,3 +101,24 @@ def test_ctrl_c_keeps_what_arrived(user: Shell, embedding_server: LoopbackServer
     assert user.run("migrate", "--model", "test/fixed").code == 0
     assert user.run("status", "--json").json["model"] == "test/fixed"
     assert set(embedding_server.ledger.answered.values()) == {1}
+
+
+def test_another_address_says_that_vectors_stay(user: Shell) -> None:
+    """The same model elsewhere is no empty report, and a plan's first line says where it leads."""
+    with LoopbackServer() as moved:
+        plan = user.run("migrate", "--base-url", moved.base_url, "--dry-run")
+        assert plan.code == 0
+        assert f"with test/small to the server at {moved.base_url}" in plan.out
+        done = user.run("migrate", "--base-url", moved.base_url)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("Migrated: ")
+    assert done.out.endswith(f"with test/small at {moved.base_url}; its vectors stay\n")
+
+
+def test_a_purge_names_the_migration_that_it_ends(user: Shell) -> None:
+    """Whoever purges in the middle of one is told that it has to be bought anew."""
+    assert user.run("migrate", "--model", "test/fixed", "--stage").code == 0
+    purged = user.run("purge", "guides/backups.md")
+    assert purged.code == 0
+    assert "to buy its vectors again: `ragkit migrate --model test/fixed`." in purged.out
+    assert "staged" not in user.run("status").out

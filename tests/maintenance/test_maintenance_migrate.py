@@ -23,6 +23,7 @@ import ragkit
 from ragkit.chunking.recipe import embedded_text
 from ragkit.config import Secret, Settings
 from ragkit.errors import (
+    AuthenticationFailed,
     CollectionError,
     CollectionNotFound,
     FingerprintMismatch,
@@ -193,13 +194,11 @@ def test_the_way_back_is_free(
 def test_compacting_ends_the_way_back(
     collection: ragkit.Collection, docs: Path, embedding_server: LoopbackServer
 ) -> None:
-    """Compacting drops the old vectors and what is staged; later migrations go on as before."""
+    """Compacting drops the old vectors; later migrations go on as before."""
     collection.migrate(model=WIDE)
-    collection.migrate(model="test/fixed", stage_only=True)
     collection.compact()
     assert [path.name for path in collection.path.glob("*.f32")] == ["vectors.f32"]
     assert_vectors_are_of(collection, WIDE)
-    assert collection.status().staged is None
     with pytest.raises(CollectionError, match=r"no way back: .* or compacted since"):
         collection.migrate(back=True)
     sent = len(asked(embedding_server))
@@ -207,6 +206,62 @@ def test_compacting_ends_the_way_back(
     assert len(asked(embedding_server)) == sent + len(collection.passages())
     assert_vectors_are_of(collection, SMALL)
     assert collection.migrate(back=True).embedded == 0
+    assert_vectors_are_of(collection, WIDE)
+
+
+def test_compacting_drops_nothing_that_a_migration_bought(
+    collection: ragkit.Collection, embedding_server: LoopbackServer
+) -> None:
+    """Staged or stopped halfway, it is refused with both ways on, and giving up makes it free."""
+    before, staged_by = contents(collection), "ragkit migrate --dimensions 16"
+    collection.migrate(dimensions=16, stage_only=True)
+    assert (collection.status().staged, collection.status().migration) == (SMALL, staged_by)
+    ways = (
+        rf"would lose the vectors that were made for it: go on with `{staged_by}`, or give it up"
+        rf" with `ragkit migrate --model {SMALL}`"
+    )
+    with pytest.raises(CollectionError, match=ways):
+        collection.compact()
+    assert_vectors_are_of(collection, SMALL)
+    report = collection.migrate(model="test/tight", max_cost_usd=Decimal("0.00002"))
+    assert report.embedded > 0
+    status = collection.status()
+    assert (status.staged, status.migration) == (None, "ragkit migrate --model test/tight")
+    with pytest.raises(CollectionError, match="go on with `ragkit migrate --model test/tight`"):
+        collection.compact()
+    ((source, said),) = collection.migrate(model=SMALL).warnings
+    assert source == "."
+    assert said == "the migration to test/tight is given up; its vectors are kept until compacting"
+    assert (collection.model, contents(collection)) == (SMALL, before)
+    assert collection.status().migration is None
+    collection.compact()
+    assert collection.status().vectors == len(before)
+    assert collection.migrate(model=SMALL).warnings == ()
+
+
+def test_a_migration_that_bought_nothing_holds_nothing(
+    collection: ragkit.Collection, embedding_server: LoopbackServer
+) -> None:
+    """A key that is refused, and a budget of nothing, leave no migration to be finished."""
+    with pytest.raises(AuthenticationFailed):
+        collection.migrate(model=WIDE, api_key="sk-wrong")
+    assert collection.migrate(model="test/fixed", max_cost_usd=0).stopped is not None
+    assert collection.status().migration is None
+    collection.compact()
+    assert_vectors_are_of(collection, SMALL)
+
+
+def test_a_purge_says_what_it_took_from_a_migration(
+    collection: ragkit.Collection, embedding_server: LoopbackServer
+) -> None:
+    """What is staged holds the text too, and goes with it; that is said, and can be made anew."""
+    collection.migrate(model=WIDE, stage_only=True)
+    report = collection.purge("dunes.md")
+    assert report.migration == f"ragkit migrate --model {WIDE}"
+    status = collection.status()
+    assert (status.staged, status.migration) == (None, None)
+    assert collection.purge("comets.md").migration is None
+    assert collection.migrate(model=WIDE).updated == 3
     assert_vectors_are_of(collection, WIDE)
 
 
@@ -424,7 +479,7 @@ def test_the_refusals_say_how(
     with pytest.raises(FingerprintMismatch, match=other_model):
         ragkit.open(collection.path, model="test/fixed", settings=own)
     other_width = (
-        r"has model test/small, dimensions None, not model test/small, dimensions 16: .*"
+        r"has model test/small, its own dimensions, not model test/small, dimensions 16: .*"
         r"`ragkit migrate --dimensions 16`"
     )
     with pytest.raises(FingerprintMismatch, match=other_width):

@@ -119,7 +119,7 @@ def _plan(options: MigrateOptions, directory: Path) -> int:
         from ragkit.cli.place import seen_from_here  # noqa: PLC0415
         from ragkit.cli.report import plan_text  # noqa: PLC0415
 
-        where = f"{seen_from_here(collection.path)}, now with {collection.model}"
+        where = f"{seen_from_here(collection.path)} with {collection.model} {_target(options)}"
         write_text(
             plan_text(plan, where, looks=out_looks(), verbose=options.verbose, verb="migrate")
         )
@@ -137,6 +137,7 @@ def _migrate(options: MigrateOptions, directory: Path) -> int:
             open_collection(directory, create=False) as collection,
             shown_progress(quiet=options.as_json) as progress,
         ):
+            address = collection.base_url
             report = collection.migrate(
                 model=options.model,
                 base_url=options.base_url,
@@ -152,13 +153,28 @@ def _migrate(options: MigrateOptions, directory: Path) -> int:
     except KeyboardInterrupt:
         write_error("aborted; vectors that arrived are kept, and the same command continues")
         return INTERRUPTED
-    _show(options, report, collection)
+    _show(options, report, collection, readdressed=collection.base_url != address)
     if report.stopped is not None:
         return INTERRUPTED if report.stopped == "interrupted" else STOPPED
     return SOME_FAILED if report.failed else DONE
 
 
-def _show(options: MigrateOptions, report: SyncReport, collection: Collection) -> None:
+def _target(options: MigrateOptions) -> str:
+    """Where it was told to lead, for the first line of a plan."""
+    if options.back:
+        return "back to what it was"
+    named = (
+        (options.model, "{}"),
+        (options.base_url, "the server at {}"),
+        (options.dimensions, "{:,} dimensions"),
+        (options.passage_tokens, "passages of {:,} tokens"),
+    )
+    return "to " + ", ".join(said.format(value) for value, said in named if value is not None)
+
+
+def _show(
+    options: MigrateOptions, report: SyncReport, collection: Collection, *, readdressed: bool
+) -> None:
     if options.as_json:
         write_json({**_json(report, collection), "staged": collection.status().staged})
     else:
@@ -167,10 +183,12 @@ def _show(options: MigrateOptions, report: SyncReport, collection: Collection) -
 
         verb = "staged" if options.stage else "migrated"
         model = collection.status().staged or collection.model
-        where = f"{seen_from_here(collection.path)} with {model}"
-        write_text(
-            report_text(report, where, looks=out_looks(), verbose=options.verbose, verb=verb)
-        )
+        where, looks = f"{seen_from_here(collection.path)} with {model}", out_looks()
+        if readdressed and not report.updated:
+            address = collection.base_url or "OpenRouter"
+            write_text(f"{looks.bold('Migrated')}: {where} at {address}; its vectors stay")
+        else:
+            write_text(report_text(report, where, looks=looks, verbose=options.verbose, verb=verb))
     if report.stopped == "interrupted":
         write_error("interrupted; vectors that arrived are kept, and the same command continues")
     elif report.stopped is not None:

@@ -79,6 +79,11 @@ def _text(report: PurgeReport) -> str:
         f"{inline(report.root)}:{inline(report.source)} is in no file of the collection any more:"
         f" {report.passages:,} passages and {report.vectors:,} vectors were dropped."
     ]
+    if report.migration is not None:
+        lines.append(
+            "The migration that was on its way has to begin anew, and to buy its vectors again:"
+            f" `{inline(report.migration)}`."
+        )
     if report.path is not None:
         lines.append(
             f"Its file is still at {inline(report.path)}: unless it goes, the next index reads it"

@@ -75,6 +75,17 @@ def _spent(item: ModelSpending) -> str:
     return said
 
 
+def _migration(status: CollectionStatus) -> list[tuple[str, str]]:
+    from ragkit.cli.looks import inline  # noqa: PLC0415
+
+    if status.migration is None:
+        return []
+    command = f"`{inline(status.migration)}`"
+    if status.staged is None:
+        return [("migration", f"not finished: {command} goes on")]
+    return [("staged", f"{inline(status.staged)}: {command} switches to it")]
+
+
 def status_text(status: CollectionStatus, *, looks: Looks, verbose: bool) -> str:
     """The status as people read it."""
     from ragkit.cli.looks import inline  # noqa: PLC0415
@@ -90,7 +101,7 @@ def status_text(status: CollectionStatus, *, looks: Looks, verbose: bool) -> str
         ("size", bytes_text(status.bytes)),
         ("generation", f"{status.generation:,}"),
         ("recall", f"{status.measured_recall:.3f} of exact search"),
-        *((("staged", inline(status.staged)),) if status.staged else ()),
+        *_migration(status),
         ("spent", dollars(status.spent_usd)),
         *(("", f"{inline(item.model)}: {_spent(item)}") for item in status.spent),
     ]
