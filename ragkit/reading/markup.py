@@ -219,7 +219,9 @@ class _Scanner:
             if self._rules.barred and self._text[start:end].lstrip().startswith("|"):
                 self.scan.blocks += table_blocks(self._text, start, end, self._rules.rows)
                 return
-            self.scan.blocks.append(Block(start=start, end=end, kind=kind, level=kind == "list"))
+            self.scan.blocks.append(
+                Block(start=start, end=end, kind=kind, level=int(kind == "list"))
+            )
 
     def _line(self, index: int, at: int) -> int:
         """Take a line that is in no fence; returns 1."""

@@ -193,10 +193,7 @@ class WorkerPool(Generic[Reply]):
                 self._discard(current)
                 return self._answer(task, None)
         else:
-            if reply is not None:
-                task.outcome.set_result(self._decoder.decode(reply))
-            else:
-                task.outcome.set_result(task.failure or WorkerFailure(reason="no answer"))
+            task.outcome.set_result(self._decoded(reply, task))
             return current
         self._discard(current)
         if task.failure is None and not self._closed:
@@ -204,6 +201,15 @@ class WorkerPool(Generic[Reply]):
             return self._answer(_Task(careful, task.outcome, failure), None)
         task.outcome.set_result(task.failure or failure)
         return None
+
+    def _decoded(self, reply: bytes | None, task: _Task[Reply]) -> Reply | WorkerFailure:
+        if reply is None:
+            return task.failure or WorkerFailure(reason="no answer")
+        try:
+            return self._decoder.decode(reply)
+        except msgspec.MsgspecError as error:
+            # A fault of ours, which costs the one file and not the run.
+            return WorkerFailure(reason=f"its reader's answer has no sense ({error})")
 
     def _start(self) -> WorkerProcess:
         process = WorkerProcess(self._module, self._arguments, self._limits)

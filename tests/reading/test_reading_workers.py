@@ -60,6 +60,8 @@ def handle(request):
         hoard = [bytes(1 << 20) for _ in range(100_000)]
     if word == "leak":
         globals().setdefault("hoard", []).append(bytearray(60 << 20))
+    if word == "senseless":
+        return {"skipped": 7}
     if word == "descriptors":
         return ReadReply(skipped=" ".join(sorted(os.listdir("/proc/self/fd"))))
     if word == "environment":
@@ -133,6 +135,10 @@ def first_words(found: list[str]) -> list[str]:
         ("kill", "the parser crashed (signal 9)"),
         ("exit", "the parser crashed (exit status 3)"),
         ("raise", "the parser crashed (exit status 1: KeyError: 'oil')"),
+        (
+            "senseless",
+            "its reader's answer has no sense (Expected `str | null`, got `int` - at `$.skipped`)",
+        ),
         ("memory", "needs more than 200 MiB"),
         ("grow", "needs more than 200 MiB"),
     ],
