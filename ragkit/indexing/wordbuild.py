@@ -218,6 +218,7 @@ def _finish(directory: Path, start: _Start, documents: int, key: bytes) -> None:
     removed = 0 if start.rewrites else start.removed
     manifest = Manifest(kind=kind(), documents=documents, removed=removed, files=files)
     seal(directory, manifest, key)
+    sync_directory(directory.parent)
 
 
 def _clear(directory: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ragkit.errors import CollectionDamaged
 
-__all__ = ["DATABASE_NAME", "open_plain", "refuse_links", "remove_tree", "sync_directory"]
+__all__ = ["DATABASE_NAME", "make_directory", "open_plain", "refuse_links", "remove_tree"]
+__all__ += ["sync_directory"]
 
 DATABASE_NAME = "collection.db"
 
@@ -66,6 +67,20 @@ def remove_tree(path: Path) -> None:
     import shutil  # noqa: PLC0415 - readers never come here
 
     shutil.rmtree(path)
+
+
+def make_directory(path: Path, *, parents: bool = False) -> None:
+    """Make a folder if it is not there yet, durably; with *parents* what it lies in, too.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    missing = [path]
+    while not missing[-1].exists():
+        missing.append(missing[-1].parent)
+    path.mkdir(parents=parents, exist_ok=True)
+    for above in missing[1:]:
+        sync_directory(above)
 
 
 def sync_directory(directory: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ragkit.errors import CollectionDamaged, CollectionError, remedy
-from ragkit.storage.files import open_plain
+from ragkit.storage.files import open_plain, sync_directory
 
 __all__ = ["FIRST_MATRIX", "MatrixWriter", "map_rows", "matrix_files", "matrix_name", "write_rows"]
 
@@ -62,6 +62,9 @@ class MatrixWriter:
         try:
             if self._file is None:
                 self._file = open_plain(self._path, os.O_RDWR | os.O_CREAT)
+                if not os.fstat(self._file).st_size:
+                    # A new file's name is no part of what its own fsync makes durable.
+                    sync_directory(self._path.parent)
             _write_all(self._file, memoryview(little.tobytes()), self._next_slot * width_bytes)
             os.fsync(self._file)
         except OSError as error:

@@ -49,6 +49,9 @@ class Thumbnails:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             with os.fdopen(open_plain(half, flags), "wb") as file:
                 file.write(content)
+                file.flush()
+                # One with its name is never looked into again.
+                os.fsync(file.fileno())
             half.replace(path)
 
     def missing(self, digests: Iterable[str]) -> set[str]:

@@ -13,7 +13,7 @@ from ragkit.indexing.manifest import DerivedUnusable, check
 from ragkit.indexing.wordbuild import WordEntry, build_words
 from ragkit.indexing.words import kind
 from ragkit.retrieval.calibration import CALIBRATION_SETTING
-from ragkit.storage.files import remove_tree
+from ragkit.storage.files import make_directory, remove_tree
 from ragkit.storage.seam import StoredPassage
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
@@ -111,7 +111,7 @@ def derive_words(
     try:
         if store.derived.is_symlink():
             remove_tree(store.derived)
-        store.derived.mkdir(exist_ok=True)
+        make_directory(store.derived)
         # Left over from a sync that was interrupted before its commit.
         remove_tree(directory)
     except OSError as error:
@@ -153,7 +153,7 @@ def _made_room(store: Store, name: str) -> Path:
     """The directory of a coming generation, without what an interrupted writer left there."""
     if store.derived.is_symlink():
         remove_tree(store.derived)
-    store.derived.mkdir(exist_ok=True)
+    make_directory(store.derived)
     remove_tree(store.derived / name)
     return store.derived / name
 
