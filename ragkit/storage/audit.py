@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ragkit.errors import CollectionDamaged
-from ragkit.storage.connecting import APPLICATION_ID
 from ragkit.storage.matrix import map_rows, matrix_name
 from ragkit.storage.rows import unpack_text
+from ragkit.storage.schema import APPLICATION_ID
 from ragkit.storage.seam import IdArray
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.sums import SUMS, holds

@@ -12,12 +12,11 @@ from urllib.parse import quote
 
 from ragkit.errors import CollectionDamaged, CollectionError, NotACollection, remedy
 from ragkit.storage.files import refuse_links
-from ragkit.storage.schema import check_objects
+from ragkit.storage.schema import APPLICATION_ID, check_objects
 from ragkit.storage.sums import add_function
 
-__all__ = ["APPLICATION_ID", "Connection", "atomic", "connect", "damage"]
+__all__ = ["Connection", "atomic", "connect", "damage"]
 
-APPLICATION_ID = 0x7261676B  # "ragk": a database of another program is refused
 _BUSY_TIMEOUT_S = 30.0
 # The longest value of a row, the longest statement, the most columns, that a file may have SQLite
 # allocate for; what a collection of ours holds stays far below.
@@ -118,7 +117,7 @@ def _refuse_strange_files(path: Path) -> None:
 
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
-    # The id is set last when a collection is made: one that was interrupted before that is ours.
+    # An earlier ragkit set the id last: a collection whose making was interrupted has none.
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
     if not {"settings", "documents", "passages", "vectors"} <= names:
         raise NotACollection(f"{path} was made by another program: give another directory")

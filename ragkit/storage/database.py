@@ -19,8 +19,8 @@ from ragkit.errors import (
     NotACollection,
     remedy,
 )
-from ragkit.storage.connecting import APPLICATION_ID, Connection, connect, damage
-from ragkit.storage.files import DATABASE_NAME
+from ragkit.storage.connecting import Connection, connect, damage
+from ragkit.storage.files import DATABASE_NAME, make_directory
 from ragkit.storage.lock import LOCK_NAME
 from ragkit.storage.replacing import await_replacement, is_pending
 from ragkit.storage.schema import (
@@ -82,7 +82,7 @@ class Database:
         try:
             if not path.exists() and directory.exists():
                 _refuse_others({entry.name for entry in directory.iterdir()}, directory)
-            directory.mkdir(parents=True, exist_ok=True)
+            make_directory(directory, parents=True)
             with damage(path), contextlib.closing(connect(path, "rwc")) as connection:
                 _prepare(connection, directory)
         except OSError as error:
@@ -268,7 +268,6 @@ def _setting(connection: sqlite3.Connection, key: str) -> int:
 def _prepare(connection: sqlite3.Connection, directory: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     migrate(connection, str(directory))
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 def _refuse_others(names: set[str], directory: Path) -> None:

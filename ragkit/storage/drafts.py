@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ragkit.storage.connecting import APPLICATION_ID, atomic, connect
+from ragkit.storage.connecting import atomic, connect
 from ragkit.storage.matrix import FloatMatrix, write_rows
 from ragkit.storage.replacing import NEW_DATABASE, NEW_MATRIX, is_pending, replace_files
 from ragkit.storage.rewriting import Rewriting, Selection
@@ -68,7 +68,6 @@ class Draft:
         Raises:
             OSError: The disk is full or refuses.
         """
-        self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.close()
         with self.database.open("rb+") as file:

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from ragkit.errors import CollectionDamaged, SchemaTooNew
 from ragkit.storage.sums import FIRST_SUMS, add_function, sum_of
 
-__all__ = ["SCHEMA_VERSION", "check_objects", "migrate"]
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "check_objects", "migrate", "schema_version"]
 
+APPLICATION_ID = 0x7261676B  # "ragk": a database of another program is refused
 
 _INITIAL = (
     # Values are JSON.
@@ -286,12 +287,16 @@ def migrate(database: sqlite3.Connection, name: str) -> None:
         SchemaTooNew: A newer ragkit wrote it; nothing was touched.
     """
     check_version(database, name)
-    while (version := schema_version(database)) < SCHEMA_VERSION:
+    while schema_version(database) < SCHEMA_VERSION:
         database.execute("BEGIN IMMEDIATE")
         with database:
-            if schema_version(database) == version:
-                _MIGRATIONS[version](database)
-                database.execute(f"PRAGMA user_version = {version + 1}")
+            version = schema_version(database)
+            # A new database is made at once, so that none is ever met that is half made.
+            last = min(version + 1, SCHEMA_VERSION) if version else SCHEMA_VERSION
+            for migration in _MIGRATIONS[version:last]:
+                migration(database)
+            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {last}")
 
 
 def schema_version(database: sqlite3.Connection) -> int:

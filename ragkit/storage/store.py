@@ -28,6 +28,7 @@ from ragkit.storage.mending import mend_settings, rebuild_indexes
 from ragkit.storage.replacing import clear_drafts
 from ragkit.storage.rewriting import Selection
 from ragkit.storage.rows import Root
+from ragkit.storage.schema import SCHEMA_VERSION, schema_version
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.thumbnails import Thumbnails
 from ragkit.storage.writer import Writer
@@ -127,8 +128,18 @@ class Store:
 
     @contextlib.contextmanager
     def auditing(self) -> Iterator[Audit]:
-        """The newest generation with its rows as they are, damaged or not."""
+        """The newest generation with its rows as they are, damaged or not.
+
+        Raises:
+            CollectionError: An earlier ragkit wrote it, and nothing has brought it forward yet.
+        """
         with self._database.reading() as (connection, origin):
+            version = schema_version(connection)
+            if version < SCHEMA_VERSION:
+                raise CollectionError(
+                    f"{self.directory} has schema {version} of an older ragkit: `ragkit index`"
+                    " brings it forward, and then it can be verified"
+                )
             yield Audit(connection, Snapshot(connection, origin=origin), self._database.path)
 
     @contextlib.contextmanager
