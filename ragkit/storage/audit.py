@@ -29,8 +29,9 @@ _MOST_COMPLAINTS = 100
 # What stands in the first bytes of the file, which SQLite sums up no more than the rest.
 _MARKS = (("application_id", APPLICATION_ID), ("encoding", "UTF-8"), ("auto_vacuum", 0))
 
-# A passage without a vector whose document is read again by the next index, and is said to be.
-_WAITS = """(passages.slot IS NULL AND vectors.key IS NULL AND EXISTS (SELECT 1 FROM problems
+# A passage without a vector whose document is read again by the next index, and is said to be. Its
+# vector may be there already, where that index was interrupted.
+_WAITS = """(passages.slot IS NULL AND EXISTS (SELECT 1 FROM problems
     WHERE problems.root_id = documents.root_id AND problems.source = documents.source
     AND kind = 'failed' AND problems.size IS NULL))"""
 
