@@ -1,6 +1,6 @@
 """Collections as each schema left them, as SQL text: every later version is held to them.
 
-Whoever adds a migration runs ``python tests/storage/schema_fixtures.py`` once the schema is final:
+Whoever adds a migration runs ``python tests/schema_fixtures.py`` once the schema is final:
 it indexes ``DOCUMENTS`` twice with the code as it is, an edit in between, and dumps the database.
 """
 
@@ -20,7 +20,7 @@ from ragkit.storage.schema import SCHEMA_VERSION
 
 __all__ = ["FOLDER", "restore", "write_documents"]
 
-FOLDER = Path(__file__).parent / "schemas"
+FOLDER = Path(__file__).parent / "storage/schemas"
 _BEFORE = {"lunch.txt": "Lunch is at noon. The soup is always hot.\n"}
 _AFTER = {
     "keys.md": (
