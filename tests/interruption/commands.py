@@ -30,25 +30,32 @@ _MTIME_NS = 1_700_000_000_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A folder with a collection ``kb`` and documents ``docs`` in it, and a server.
+    """A folder with a collection and documents ``docs`` in it, and a server.
 
     Attributes:
         place: The folder.
         base_url: Of the server.
+        name: Of the collection's folder.
     """
 
     place: Path
     base_url: str
+    name: str = "kb"
 
     @property
     def kb(self) -> Path:
         """The collection."""
-        return self.place / "kb"
+        return self.place / self.name
 
     @property
     def docs(self) -> Path:
         """The documents."""
         return self.place / "docs"
+
+    @property
+    def away(self) -> Path:
+        """What was exported."""
+        return self.place / "away.ragkit"
 
     def open(self, model: str | None = None) -> ragkit.Collection:
         """The collection as a process of its own opens it; it is only made with a *model*."""
@@ -217,6 +224,23 @@ def _repair(scene: Scene) -> None:
         collection.verify(repair=True)
 
 
+def _export(scene: Scene) -> None:
+    with scene.open() as collection:
+        collection.export(scene.away)
+
+
+def _exported(scene: Scene) -> None:
+    """What was exported, and no collection."""
+    _indexed_twice(scene)
+    _export(scene)
+    shutil.rmtree(scene.kb)
+
+
+def _import(scene: Scene) -> None:
+    if not scene.kb.exists():
+        ragkit.import_collection(scene.away, scene.kb)
+
+
 def _watch(scene: Scene) -> None:
     stop = threading.Event()
     with scene.open() as collection:
@@ -249,6 +273,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "compact": Command(prepare=_indexed_twice, run=_compact),
         "purge": Command(prepare=_indexed_twice, run=_purge),
         "forget": Command(prepare=_with_another_root, run=_forget),
+        "export": Command(prepare=_indexed_twice, run=_export),
+        "import": Command(prepare=_exported, run=_import),
         "verify --repair": Command(prepare=_damaged, run=_repair, begins="damaged"),
         "index after a repair": Command(prepare=_repaired, run=_sync),
     }

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from commands import COMMANDS, CONCURRENCY
 from loopback import LoopbackServer, Request
-from stage import Look, Stage
+from stage import LOG, Look, Stage
 from write_points import Call, Kill, calls_in, compiled_writes
 
 from ragkit.models.catalogue import fingerprint, profile
@@ -185,7 +185,7 @@ class Campaign:
             self._complete(place, undisturbed, str(kill), toll)
         else:
             toll.missed += 1
-        met = {call.point for call in calls_in(place / "calls") if " @ " in call.point}
+        met = {call.point for call in calls_in(place / LOG) if " @ " in call.point}
         shutil.rmtree(place)
         return met
 

@@ -22,7 +22,7 @@ from commands import COMMANDS
 from disk import Disk, content_of
 from kills import Campaign, Undisturbed, wrong_at_last, wrong_purchases, wrong_then
 from loopback import LoopbackServer
-from stage import Look, Stage
+from stage import LOG, Look, Stage
 from write_points import Call, compiled_writes
 
 __all__ = ["Losses", "PowerCuts"]
@@ -77,7 +77,7 @@ class PowerCuts:
         for call in calls:
             disk.apply(call)
         real, replayed = content_of(place), disk.whole()
-        del real["calls"]
+        del real[LOG]
         for files in (real, replayed):
             files.pop(_NOT_LASTING, None)
         assert replayed.keys() == real.keys(), replayed.keys() ^ real.keys()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,7 +27,10 @@ from write_points import Call, Kill, calls_in, watched
 import ragkit
 from ragkit.errors import CollectionNotFound
 
-__all__ = ["Look", "Stage"]
+__all__ = ["LOG", "Look", "Stage"]
+
+# Where a run's calls are told, in the scene's folder.
+LOG = "calls"
 
 # Loaded once, so that no child has to.
 _MODULES = (
@@ -36,6 +40,7 @@ _MODULES = (
     *("ragkit.embedding.openrouter", "ragkit.embedding.client", "ragkit.chunking"),
     *("ragkit.maintenance.verify", "ragkit.maintenance.compact", "ragkit.maintenance.purge"),
     *("ragkit.maintenance.forget", "ragkit.maintenance.migrate", "ragkit.maintenance.repair"),
+    *("ragkit.maintenance.carrying", "ragkit.maintenance.unasked", "ragkit.sync.worker"),
 )
 _PATIENCE_S = 60
 
@@ -50,7 +55,7 @@ class Look:
         keys: As ``keys_of``.
         problems: Of ``verify``, or the error with which something ended.
         generation: Its number.
-        names: What lies in its folder.
+        names: What lies in its folder and beside it.
     """
 
     state: Mapping[str, str]
@@ -108,15 +113,13 @@ class Stage:
 
     def record(self, command: str, place: Path, *, data: bool = False) -> list[Call]:
         """Do a command; what it changed, call by call."""
-        log = place / "calls"
+        log = place / LOG
         self._done(do="run", command=command, place=place, log=log, data=data)
         return calls_in(log)
 
     def kill(self, command: str, place: Path, kill: Kill) -> bool:
         """Begin a command and end it; whether it came to that."""
-        told = self._ask(
-            do="run", command=command, place=place, log=place / "calls", kill=asdict(kill)
-        )
+        told = self._ask(do="run", command=command, place=place, log=place / LOG, kill=asdict(kill))
         if told["signal"] == signal.SIGKILL:
             return True
         if told["said"] is None or "error" in told["said"]:
@@ -200,25 +203,43 @@ def _obey(order: Mapping[str, Any]) -> object:
 
 
 def _look(scene: Scene) -> dict[str, object]:
-    names = sorted(path.name for path in scene.kb.iterdir()) if scene.kb.is_dir() else []
-    nothing = {"state": {}, "answers": {}, "keys": [], "generation": 0, "names": names}
+    nothing = {"state": {}, "answers": {}, "keys": [], "generation": 0, "names": _names(scene)}
     try:
         with scene.open() as collection:
             problems = [
                 f"{item.law} {item.place}: {item.problem}" for item in collection.verify().problems
             ]
             return {
-                "state": state_of(collection),
+                "state": {**state_of(collection), **_carried_away(scene)},
                 "answers": answers_of(collection),
                 "keys": keys_of(collection),
                 "problems": problems,
                 "generation": collection.status().generation,
-                "names": sorted(path.name for path in scene.kb.iterdir()),
+                "names": _names(scene),
             }
     except CollectionNotFound:
         return {**nothing, "problems": []}
     except ragkit.RagkitError:
         return {**nothing, "problems": [traceback.format_exc()[-1500:]]}
+
+
+def _names(scene: Scene) -> list[str]:
+    """What lies in the collection and beside it."""
+    inside = [path.name for path in scene.kb.iterdir()] if scene.kb.is_dir() else []
+    beside = [f"../{path.name}" for path in scene.place.iterdir() if path.name != LOG]
+    return sorted([*inside, *beside])
+
+
+def _carried_away(scene: Scene) -> dict[str, str]:
+    """The state of what was exported, if something was."""
+    if not scene.away.exists():
+        return {}
+    place = scene.away.with_name("looked at")
+    ragkit.import_collection(scene.away, place)
+    with replace(scene, name=place.name).open() as collection:
+        parts = {f"exported {name}": part for name, part in state_of(collection).items()}
+    shutil.rmtree(place)
+    return parts
 
 
 def main() -> None:
