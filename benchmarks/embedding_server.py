@@ -152,6 +152,13 @@ class Server:
                 limit = Window(most) if kind == "window" else Bucket(most / 60, most / 60 * burst_s)
                 setattr(self, name, limit)
 
+    @property
+    def refusal(self) -> bytes:
+        """In OpenAI's words, or in words that do not say what is counted."""
+        words = "tokens per min (TPM)" if self.tokens else "requests per min (RPM)"
+        said = "rate limited" if self.arguments.unnamed else f"Rate limit reached on {words}"
+        return b'{"error":{"code":429,"message":"%s"}}' % said.encode()
+
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, for as long as the client keeps it."""
         try:
@@ -192,9 +199,7 @@ class Server:
         wait_s = self.limited(tokens, now_s)
         if wait_s > 0:
             seen.events.append((now_s - seen.began_s, 0, 0))
-            self.send(
-                writer, 429, b'{"error":{"code":429,"message":"rate limited"}}', self.told(wait_s)
-            )
+            self.send(writer, 429, self.refusal, self.told(wait_s))
             return True
         seen.events.append((now_s - seen.began_s, 1, tokens))
         fault = ""
@@ -330,6 +335,7 @@ async def main() -> None:
     parser.add_argument("--limit", choices=["bucket", "window"], default="bucket")
     parser.add_argument("--burst-s", type=float, default=1.0, help="what a bucket holds, in time")
     parser.add_argument("--silent", action="store_true", help="refuse without Retry-After")
+    parser.add_argument("--unnamed", action="store_true", help="refuse without saying what for")
     parser.add_argument("--faults", type=float, default=0.0, help="chance of each fault")
     parser.add_argument("--remember", action="store_true", help="count texts answered twice")
     parser.add_argument("--events", action="store_true", help="list each request in the ledger")

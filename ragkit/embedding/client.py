@@ -327,7 +327,7 @@ class Stream:
                     job.limited = 0
                 job.waited_s += seconds
                 job.ready_at_s = now_s + seconds
-                self._again.append(job)
+                self._again += self._in_slices(job) if everyone else [job]
             case Split():
                 self._split(decision, job, failure)
             case Shrink(limit=limit, counts=counts):
@@ -349,6 +349,12 @@ class Stream:
             case Stop(error=error):
                 self._halt(error, failure, job)
         return None
+
+    def _in_slices(self, job: Job) -> list[Job]:
+        most = None if job.is_pictures or job.mending else self._server.slice_inputs
+        if most is None or most >= len(job.entries):
+            return [job]
+        return job.parts(most, keep_failures=True, ready_at_s=job.ready_at_s)
 
     def _split(self, decision: Split, job: Job, failure: Failure) -> None:
         job.waited_s += decision.seconds

@@ -20,13 +20,13 @@ class Wait:
         seconds: How long.
         everyone: Whether the refusal was about the rate, so that all workers wait.
         stated_s: What the server asked for; None when it asked for nothing.
-        about: What the limit counts.
+        about: What the limit counts; None where nothing says so.
     """
 
     seconds: float
     everyone: bool = False
     stated_s: float | None = field(default=None, compare=False)
-    about: Literal["requests", "tokens"] = "requests"
+    about: Literal["requests", "tokens"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,7 @@ class Job:
             Job(
                 entries=self.entries[start : start + size],
                 failures=Counter(self.failures if keep_failures else ()),
+                limited=self.limited,
                 waited_s=self.waited_s,
                 ready_at_s=ready_at_s,
                 asks_numbers=self.asks_numbers,

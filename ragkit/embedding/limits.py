@@ -41,6 +41,7 @@ class BatchLimits:
         tokens_per_byte: The most that any answered batch had, with a margin; an upper bound for
             nearly any text until then.
         mean_tokens_per_byte: Over all that was answered.
+        mean_tokens: Of a text, over all that was answered; None at first.
     """
 
     inputs: int
@@ -49,12 +50,14 @@ class BatchLimits:
     most_inputs: int = 512
     tokens_per_byte: float = 0.5
     mean_tokens_per_byte: float = 0.3
+    mean_tokens: float | None = None
     _took_s: float | None = None
     _is_trying: bool = False
     _doubts: int = 0
     _highest: float = 0.0
     _tokens_seen: float = 0.0
     _bytes_seen: float = 0.0
+    _inputs_seen: int = 0
 
     def at_most(self, limit: int, counts: Counts = "texts") -> None:
         """Learn that the server takes no more than so many texts, tokens or bytes at once."""
@@ -122,8 +125,8 @@ class BatchLimits:
         bound = tokens * self.tokens_per_byte / self.mean_tokens_per_byte
         return max(by_texts, math.ceil(bound / self.tokens))
 
-    def learn(self, tokens: int | None, size_bytes: int) -> None:
-        """Learn from what a batch of so many bytes was billed as."""
+    def learn(self, tokens: int | None, size_bytes: int, inputs: int) -> None:
+        """Learn from what a batch of so many bytes and texts was billed as."""
         # Small batches tell more of the markers around each text; cached replies are billed as 0.
         if not tokens or size_bytes < _ENOUGH_BYTES:
             return
@@ -132,7 +135,9 @@ class BatchLimits:
         self.tokens_per_byte = min(1.0, self._highest * _MARGIN)
         self._tokens_seen += tokens
         self._bytes_seen += size_bytes
+        self._inputs_seen += inputs
         self.mean_tokens_per_byte = self._tokens_seen / self._bytes_seen
+        self.mean_tokens = self._tokens_seen / self._inputs_seen
 
     def token_bound(self, size_bytes: int) -> int:
         """More tokens than nearly any text of that many bytes of UTF-8 has, with any tokenizer.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 from ragkit.embedding.rates import Rate
+from ragkit.embedding.unnamed import UnnamedLimit
 
 __all__ = ["Pace"]
 
@@ -61,6 +62,7 @@ class Pace:
         now_s = clock()
         self._requests = Rate(requests_per_minute, now_s)
         self._tokens = Rate(tokens_per_minute, now_s)
+        self._unnamed = UnnamedLimit()
         self._recent: deque[bool] = deque(maxlen=_RECENT)
         self._strains: deque[bool] = deque(maxlen=_STRAINS_SEEN)
         self._episode_s = -1.0
@@ -83,6 +85,11 @@ class Pace:
     def tokens_per_minute(self) -> float | None:
         """What is kept to, known or learnt; None where no limit showed."""
         return self._tokens.per_minute
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """The rate of tokens that is kept to; None where no limit showed."""
+        return self._tokens.per_s
 
     def wait_s(self) -> float:
         """How long nobody may send; 0 when anybody may."""
@@ -113,7 +120,7 @@ class Pace:
         *,
         sent_s: float | None = None,
         tokens: float = 0.0,
-        about: Literal["requests", "tokens"] = "requests",
+        about: Literal["requests", "tokens"] | None = "requests",
         stated_s: float | None = None,
     ) -> None:
         """The server refused for the rate: nobody sends for so long, and then fewer at once.
@@ -122,7 +129,7 @@ class Pace:
             wait_s: How long.
             sent_s: When the request went out; None for before all others.
             tokens: As given to ``sent``.
-            about: What the limit counts.
+            about: What the limit counts; None where nothing says so.
             stated_s: The wait that the server asked for; None when it asked for none.
         """
         with self._lock:
@@ -143,6 +150,7 @@ class Pace:
             self._ready_at_s = max(self._ready_at_s, now_s + wait_s * share)
             learns = sum(self._recent) >= _MANY_REFUSED
             free_at_s = now_s + (stated_s or 0.0)
+            about = about or self._guess(free_at_s, tokens, is_first=is_first)
             for rate, amount, counts in (
                 (self._requests, 1.0, about == "requests"),
                 (self._tokens, tokens, about == "tokens"),
@@ -186,6 +194,17 @@ class Pace:
             with self._lock:
                 if int(stated) > 0:
                     rate.state(float(stated))
+
+    def _guess(
+        self, free_at_s: float, tokens: float, *, is_first: bool
+    ) -> Literal["requests", "tokens"]:
+        """What a limit counts that was not named; a rate that was learnt for the other is void."""
+        unnamed, before = self._unnamed, self._unnamed.counts
+        requests = self._requests.accepted - 1.0
+        unnamed.refused(free_at_s, requests, self._tokens.accepted - tokens, is_first=is_first)
+        if unnamed.counts != before:
+            (self._requests if before == "requests" else self._tokens).forget()
+        return unnamed.counts
 
     def _end_round(self) -> None:
         now_s = self._clock()

@@ -31,6 +31,10 @@ class Rate:
     Args:
         per_minute: The rate, where it is known; None learns it.
         now_s: The monotonic clock.
+
+    Attributes:
+        per_s: What is kept to; None where no limit showed.
+        accepted: What was sent and not refused, in all.
     """
 
     def __init__(self, per_minute: float | None, now_s: float) -> None:
@@ -38,7 +42,7 @@ class Rate:
         self._stated_per_minute = per_minute
         self.per_s = None if per_minute is None else per_minute / 60.0 * 0.995
         self._next_s = now_s
-        self._accepted = 0.0
+        self.accepted = 0.0
         self._crept_s = now_s
         self._began_s = now_s
         self._first_per_s: float | None = None
@@ -68,7 +72,7 @@ class Rate:
 
     def sent(self, amount: float, now_s: float) -> None:
         """So much is on its way."""
-        self._accepted += amount
+        self.accepted += amount
         if self.per_s is None:
             return
         if not self._given:
@@ -78,7 +82,7 @@ class Rate:
 
     def corrected(self, amount: float) -> None:
         """What was sent turned out to be more, or less, by so much."""
-        self._accepted += amount
+        self.accepted += amount
         if self.per_s is not None:
             self._next_s += amount / self.per_s
 
@@ -91,14 +95,14 @@ class Rate:
             is_first: Whether it is the first of those that were on their way together.
             learns: Whether refusals are so many that a limit of rate must be the cause.
         """
-        self._accepted -= amount
+        self.accepted -= amount
         if self._given:
             return
         measured = self._measured(free_at_s)
         if is_first or not self._empty:
-            self._empty.append((free_at_s, self._accepted))
+            self._empty.append((free_at_s, self.accepted))
         else:
-            self._empty[-1] = (max(free_at_s, self._empty[-1][0]), self._accepted)
+            self._empty[-1] = (max(free_at_s, self._empty[-1][0]), self.accepted)
         if measured is not None and (learns or self.per_s is not None):
             self._learn(measured, free_at_s)
 
@@ -122,7 +126,7 @@ class Rate:
             self._empty.popleft()
         # The allowance that a run starts with is counted only until there is something better.
         since_s, before = self._empty[0] if self._empty else (self._began_s, 0.0)
-        accepted, elapsed_s = self._accepted - before, free_at_s - since_s
+        accepted, elapsed_s = self.accepted - before, free_at_s - since_s
         if accepted <= 0 or elapsed_s <= 0:
             return None
         return accepted / elapsed_s

@@ -23,6 +23,8 @@ __all__ = ["Outcome", "Server", "ask"]
 Outcome = Reply | Failure
 # A limit so low that each request should carry more than servers usually get.
 _FEW_PER_MINUTE = 120.0
+# Tokens for each request, as the time in which so many are permitted.
+_SLICE_S = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,9 +69,23 @@ class Server:
     @property
     def next_inputs(self) -> int:
         """Most texts for the next request."""
-        return self.limits.next_inputs(
+        most = self.limits.next_inputs(
             at_once=self.pace.at_once, width=self.width, few_permitted=self._few_permitted
         )
+        return min(most, self.slice_inputs or most)
+
+    @property
+    def slice_inputs(self) -> int | None:
+        """Texts that have as many tokens as are permitted in a second; None without such a limit.
+
+        A request with the allowance of many seconds is refused by servers whose allowance fills up
+        steadily, and what is learnt from it comes late. Where requests are few it carries all that
+        it may.
+        """
+        per_s, mean = self.pace.tokens_per_s, self.limits.mean_tokens
+        if per_s is None or mean is None or self._few_permitted:
+            return None
+        return max(1, int(per_s * _SLICE_S / mean))
 
     def requests_for(self, texts: int, tokens: int) -> int:
         """About how many requests so many texts with so many tokens in all take."""
@@ -114,7 +130,7 @@ class Server:
         if job.is_pictures:
             return is_believed
         if not self.watch.suspects(job.size_bytes, reply.tokens, self.limits):
-            self.limits.learn(reply.tokens, job.size_bytes)
+            self.limits.learn(reply.tokens, job.size_bytes, len(job.entries))
         self.limits.answered(len(job.entries), time.monotonic() - job.sent_s)
         if job.halves is not None and (most := job.halves.answered(len(job.entries))):
             self.limits.fell_to(most)

@@ -52,11 +52,16 @@ def names_parameter(error: ServerError) -> bool:
     return bool(_PARAMETER_WORDS.search(error.message))
 
 
-def limited(error: ServerError) -> Literal["requests", "tokens"]:
-    """What a limit of rate counts."""
-    if error.headers.get("x-ratelimit-remaining-tokens", "").strip() == "0":
+def limited(error: ServerError) -> Literal["requests", "tokens"] | None:
+    """What a limit of rate counts; None where nothing says so."""
+
+    def is_named(counts: str, words: re.Pattern[str]) -> bool:
+        remaining = error.headers.get(f"x-ratelimit-remaining-{counts}", "").strip()
+        return remaining == "0" or bool(words.search(error.message))
+
+    if is_named("tokens", _TOKENS_PER_TIME):
         return "tokens"
-    return "tokens" if _PER_TIME.search(error.message) else "requests"
+    return "requests" if is_named("requests", _REQUESTS_PER_TIME) else None
 
 
 def stated_length(error: ServerError) -> int | None:
@@ -111,7 +116,8 @@ _LENGTH_WORDS: Final = re.compile(
 _NEVER_FITS: Final = re.compile(r"too large to process|physical batch size", re.IGNORECASE)
 # Ollama cannot write the vector of some texts, which has no numbers.
 _NO_VECTOR: Final = re.compile(r"unsupported value: nan", re.IGNORECASE)
-_PER_TIME: Final = re.compile(r"tokens? per|\bTPM\b", re.IGNORECASE)
+_TOKENS_PER_TIME: Final = re.compile(r"tokens? per|\bTPM\b", re.IGNORECASE)
+_REQUESTS_PER_TIME: Final = re.compile(r"requests? per|\bRPM\b", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\d+")
 # "max 300000 tokens per request", "max allowed tokens per submitted batch is 120000"
 _TOKENS_PER_REQUEST: Final = re.compile(
