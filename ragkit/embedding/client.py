@@ -42,7 +42,7 @@ from ragkit.embedding.purse import Purse
 from ragkit.embedding.remainder import Remainder
 from ragkit.embedding.results import batch_of, report_of
 from ragkit.embedding.seam import EmbeddedBatch
-from ragkit.embedding.server import Outcome, Server, ask
+from ragkit.embedding.server import Outcome, Server
 from ragkit.embedding.wire import Reply, RequestForm
 from ragkit.embedding.workers import Workers
 from ragkit.errors import RagkitError
@@ -143,6 +143,10 @@ class Stream:
             job = self._next_job()
             if job is None:
                 return
+            if self._server.pace.wait_s() > 0:
+                # Reading the inputs takes its time, and a refusal may have come meanwhile.
+                self._again.insert(0, job)
+                return
             if job.is_pictures and self._server.pictures.refusal is not None:
                 self._remainder.postpone(job, self._server.pictures.refusal)
                 if self._remainder.postponed >= _POSTPONED_AT_ONCE:
@@ -195,7 +199,7 @@ class Stream:
         job.bill.requests += 1
         width = server.dimensions if server.width is None else server.width
         inputs = [entry.wire for entry in job.entries]
-        task = partial(ask, server.transport, inputs, form, width)
+        task = partial(server.ask, inputs, form, width)
         self._workers.start(job, task, under_way=len(self._in_flight))
         self._in_flight.add(job)
 

@@ -58,7 +58,7 @@ class Pace:
         self._clock = clock
         self._at_once = float(min(most_at_once, begins_at or most_at_once))
         self._doubles = True
-        self._ready_at_s = 0.0
+        self._ready_at_s = self._closed_until_s = 0.0
         now_s = clock()
         self._requests = Rate(requests_per_minute, now_s)
         self._tokens = Rate(tokens_per_minute, now_s)
@@ -95,7 +95,7 @@ class Pace:
         """How long nobody may send; 0 when anybody may."""
         now_s = self._clock()
         rates = max(self._requests.wait_s(now_s), self._tokens.wait_s(now_s))
-        return max(0.0, self._ready_at_s - now_s, rates)
+        return max(0.0, self._ready_at_s - now_s, self._closed_until_s - now_s, rates)
 
     def seconds_for(self, requests: float, tokens: float) -> float | None:
         """How long so much takes at the limits of rate; None where no limit is known."""
@@ -113,6 +113,11 @@ class Pace:
             self._requests.sent(1.0, now_s)
             self._tokens.sent(tokens, now_s)
             return now_s
+
+    def close(self, seconds: float) -> None:
+        """Nobody sends for so long, since the server said so: at once, before it is looked into."""
+        with self._lock:
+            self._closed_until_s = max(self._closed_until_s, self._clock() + seconds)
 
     def refused(
         self,

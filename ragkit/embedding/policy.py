@@ -17,7 +17,7 @@ failure                     decision
 409, 424, 425, 5xx          wait, a limited number of times, and longer where the server says 529;
                             from the third 500 on halve as well
 "no use trying again"       stop, whatever the status; and wait where it says the contrary
-answer that fails a check   ask again twice, then halve, then refuse the text
+answer that fails a check   ask again twice, at once at first, then halve, then refuse the text
 no connection, broken       wait, a limited number of times
 ==========================  ====================================================================
 """
@@ -47,7 +47,7 @@ from ragkit.embedding.picture_proof import refused_pictures
 from ragkit.embedding.waits import Patience, backoff_s, stated_wait_s
 from ragkit.errors import EmbeddingError
 
-__all__ = ["Policy"]
+__all__ = ["Policy", "stated_s"]
 
 _TRIES_OF_BAD_REPLIES: Final = 3
 _TRIES_WITHOUT_PROVIDER: Final = 4
@@ -188,9 +188,7 @@ class Policy:
         return wait
 
     def _wait(self, error: ServerError, attempt: Attempt) -> Wait | Stop:
-        stated = error.retry_after_s
-        if stated is None:
-            stated = stated_wait_s(error.headers, now_s=attempt.now_s)
+        stated = stated_s(error, now_s=attempt.now_s)
         limited = error.status == 429 or (error.status in (503, 529) and stated is not None)
         is_last = not limited and attempt.number >= self.patience.attempts
         if is_last or error.retryable is False:
@@ -214,7 +212,9 @@ class Policy:
     def _bad_reply(self, reply: BadReply, attempt: Attempt) -> Decision:
         error = self.target.malformed(reply)
         if attempt.number < _TRIES_OF_BAD_REPLIES:
-            return Wait(seconds=backoff_s(attempt.number, self.patience, self.jitter))
+            # At once at first: the server has answered, and no overload is in it.
+            number = attempt.number - 1
+            return Wait(seconds=backoff_s(number, self.patience, self.jitter) if number else 0.0)
         if reply.width is not None and attempt.dimensions:
             return Stop(error=self.target.ignores_dimensions(reply.width, attempt.dimensions))
         # No text makes a server send a page, or change its model: all others would fare alike.
@@ -234,6 +234,18 @@ class Policy:
         if failure.kind == "timeout" and attempt.size > 1 and attempt.number >= 2:
             return Split(seconds=seconds, keep_attempts=True)
         return Wait(seconds=seconds)
+
+
+def stated_s(error: ServerError, *, now_s: float) -> float | None:
+    """The wait that a refusal asks for, in its body or its headers; None where it asks for none.
+
+    Args:
+        error: The refusal.
+        now_s: Seconds since the epoch, for dates.
+    """
+    if error.retry_after_s is not None:
+        return error.retry_after_s
+    return stated_wait_s(error.headers, now_s=now_s)
 
 
 _BY_STATUS: Final[Mapping[int, Callable[[Policy, ServerError, Attempt], Decision]]] = {

@@ -11,6 +11,10 @@ __all__ = ["Rate"]
 _SHARE: Final = 0.98
 # From there it creeps up, by this part in a second: the limit may be higher by now.
 _CREEP_PER_S: Final = 0.002
+# And no more than that for each request, once a measurement of so long was borne out: where few
+# requests are permitted, one in a hundred is refused for it, and not one in ten.
+_CREEP_PER_REQUEST: Final = 0.0002
+_ACCURATE_S: Final = 10.0
 # What sleeping threads and a busy machine delay may be caught up with, and no more.
 _SLACK_S: Final = 0.1
 _LONGEST_MEASURE_S: Final = 120.0
@@ -46,6 +50,7 @@ class Rate:
         self._crept_s = now_s
         self._began_s = now_s
         self._first_per_s: float | None = None
+        self._is_borne_out = False
         # (when the allowance was empty, accepted until then)
         self._empty: deque[tuple[float, float]] = deque(maxlen=64)
 
@@ -76,7 +81,8 @@ class Rate:
         if self.per_s is None:
             return
         if not self._given:
-            self.per_s *= 1.0 + _CREEP_PER_S * min(1.0, now_s - self._crept_s)
+            creep = _CREEP_PER_S * min(1.0, now_s - self._crept_s)
+            self.per_s *= 1.0 + (min(creep, _CREEP_PER_REQUEST) if self._is_borne_out else creep)
             self._crept_s = now_s
         self._next_s = max(self._next_s, now_s - _SLACK_S) + amount / self.per_s
 
@@ -99,6 +105,8 @@ class Rate:
         if self._given:
             return
         measured = self._measured(free_at_s)
+        if is_first and self.per_s is not None and self._empty:
+            self._is_borne_out |= free_at_s - self._empty[0][0] >= _ACCURATE_S
         if is_first or not self._empty:
             self._empty.append((free_at_s, self.accepted))
         else:
@@ -110,6 +118,7 @@ class Rate:
         """What was learnt does not hold."""
         if not self._given:
             self.per_s = self._first_per_s = None
+            self._is_borne_out = False
             self._empty.clear()
 
     def _learn(self, measured: float, free_at_s: float) -> None:

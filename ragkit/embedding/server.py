@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ragkit.embedding.encoding import EncodingProof
-from ragkit.embedding.failures import Failure
+from ragkit.embedding.failures import Failure, ServerError
 from ragkit.embedding.jobs import Job
 from ragkit.embedding.limits import BatchLimits
 from ragkit.embedding.mending import Watch
 from ragkit.embedding.pace import Pace
 from ragkit.embedding.picture_proof import PictureProof
-from ragkit.embedding.policy import Policy
+from ragkit.embedding.policy import Policy, stated_s
 from ragkit.embedding.transport import RawReply, Transport
 from ragkit.embedding.width import WidthElection
 from ragkit.embedding.wire import Reply, RequestForm, build_request, parse_reply
@@ -24,7 +24,7 @@ Outcome = Reply | Failure
 # A limit so low that each request should carry more than servers usually get.
 _FEW_PER_MINUTE = 120.0
 # Tokens for each request, as the time in which so many are permitted.
-_SLICE_S = 1.0
+_SLICE_S = 0.5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Server:
 
     @property
     def slice_inputs(self) -> int | None:
-        """Texts that have as many tokens as are permitted in a second; None without such a limit.
+        """Texts with as many tokens as are permitted in half a second; None without such a limit.
 
         A request with the allowance of many seconds is refused by servers whose allowance fills up
         steadily, and what is learnt from it comes late. Where requests are few it carries all that
@@ -111,6 +111,16 @@ class Server:
             dimensions=self.dimensions if job.dimensions_sent else None,
             encoding_format=job.encoding,
         )
+
+    def ask(self, inputs: Sequence[object], form: RequestForm, width: int | None) -> Outcome:
+        """As the function ``ask``; a wait that a refusal asks for begins before this returns.
+
+        Other refusals and answers may be waiting to be looked at, and each lets another request go.
+        """
+        outcome = ask(self.transport, inputs, form, width)
+        if isinstance(outcome, ServerError) and outcome.status in (429, 503, 529):
+            self.pace.close(stated_s(outcome, now_s=time.time()) or 0.0)
+        return outcome
 
     def learn(self, job: Job, reply: Reply, *, full: bool) -> bool:
         """What an answer tells: that the server bears more, and how it counts tokens.

@@ -230,10 +230,10 @@ def test_dimensions_are_dropped_where_the_server_cannot_cut() -> None:
 
 
 def test_a_bad_reply_is_asked_for_again_then_halved_then_refused() -> None:
-    """Two more tries, then the halves with one try each, down to the one text."""
+    """Two more tries, one of them at once, then the halves with one each, down to the one text."""
     bad = BadReply(reason="short")
-    assert decide(bad) == Wait(seconds=0.5)
-    assert decide(bad, replace(FIRST, number=2)) == Wait(seconds=1.0)
+    assert decide(bad) == Wait(seconds=0.0)
+    assert decide(bad, replace(FIRST, number=2)) == Wait(seconds=0.5)
     third = replace(FIRST, number=3)
     assert decide(bad, third) == Split(keep_attempts=True)
     decision = decide(bad, replace(third, size=1))

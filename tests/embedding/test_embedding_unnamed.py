@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
 import loopback
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loopback import LoopbackServer
+from loopback_faults import refusal
 
 from ragkit.embedding import wordings
 from ragkit.embedding.batches import Entry
@@ -13,6 +18,7 @@ from ragkit.embedding.failures import ServerError
 from ragkit.embedding.jobs import Job
 from ragkit.embedding.openrouter import OpenRouterEmbedder
 from ragkit.embedding.unnamed import UnnamedLimit
+from ragkit.embedding.wire import RequestForm
 
 
 @pytest.mark.parametrize(
@@ -62,10 +68,10 @@ def test_refusals_of_requests_that_were_on_their_way_together_are_one() -> None:
     assert limit.counts == "tokens"
 
 
-def test_a_request_has_the_tokens_of_a_second_where_they_are_limited() -> None:
-    """A thousand a second and fifty in a text: twenty texts, also of what was refused before."""
+def test_a_request_has_the_tokens_of_half_a_second_where_they_are_limited() -> None:
+    """A thousand in half a second and fifty in a text: twenty, also of what was refused before."""
     with OpenRouterEmbedder(
-        "m", api_key=loopback.KEY, base_url="http://localhost:1/v1", tokens_per_minute=60_000
+        "m", api_key=loopback.KEY, base_url="http://localhost:1/v1", tokens_per_minute=120_000
     ) as client:
         server = client._server
         assert server.next_inputs == 32  # what texts have is not known yet
@@ -89,3 +95,36 @@ def test_where_requests_are_few_each_carries_all_that_it_may() -> None:
     ) as client:
         client._server.limits.learn(5_000, 20_000, 100)
         assert client._server.slice_inputs is None
+
+
+def test_a_stated_wait_holds_before_anybody_looks_at_the_refusal(
+    embedding_server: LoopbackServer,
+) -> None:
+    """Answers that wait in line must not let requests go that the server was told not to get."""
+    embedding_server.script(refusal(429, "rate limited", {"retry-after": "7"}), at=[1])
+    with OpenRouterEmbedder(
+        "test/small", api_key=loopback.KEY, base_url=embedding_server.base_url
+    ) as client:
+        server = client._server
+        outcome = server.ask(["pump"], RequestForm(model="test/small"), None)
+        assert isinstance(outcome, ServerError)
+        assert 6.0 < server.pace.wait_s() <= 7.0
+
+
+def test_a_wait_that_is_stated_while_inputs_are_read_holds(
+    embedding_server: LoopbackServer,
+) -> None:
+    """A text that takes its time to read does not go out although the server said to wait."""
+    with OpenRouterEmbedder(
+        "test/small", api_key=loopback.KEY, base_url=embedding_server.base_url
+    ) as client:
+
+        def texts() -> Iterator[str]:
+            yield "first"
+            client._server.pace.close(0.3)
+            yield "second"
+
+        begin_s = time.monotonic()
+        batches = list(client.embed(texts(), role="document"))
+        assert time.monotonic() - begin_s >= 0.3
+    assert sorted(index for batch in batches for index in batch.indexes) == [0, 1]
