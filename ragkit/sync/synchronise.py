@@ -31,7 +31,7 @@ from ragkit.sync.pricing import TakesImages, saved_usd, takes_none
 from ragkit.sync.progress import ProgressListener, foretold
 from ragkit.sync.roots import UNPLACED_SETTING, Scope, scopes, stored_path
 from ragkit.sync.route import watch_route
-from ragkit.sync.thumbnails import missing_thumbnails, restore_thumbnails, sweep_thumbnails
+from ragkit.sync.thumbnails import Lost, lost_thumbnails, restore_thumbnails, sweep_thumbnails
 from ragkit.sync.worker import CutReply, worker_arguments
 
 __all__ = ["Options", "Synchroniser"]
@@ -187,7 +187,9 @@ class Synchroniser:
             if _in_step(snapshot, covered, difference) and (
                 words_are_usable(self.store, snapshot, self.key) or not self.store.is_writable
             ):
-                self._restore_thumbnails(snapshot, options, stop)
+                if self.store.is_writable and (lost := self._lost(snapshot)):
+                    with self.store.writing(wait_s=options.wait_s, stop=stop):
+                        self._restore(lost)
                 return _report(Outcome(), difference, seconds=time.monotonic() - started)
         with self.store.writing(wait_s=options.wait_s, stop=stop) as writer:
             self.check_identity(writer.snapshot())
@@ -195,17 +197,18 @@ class Synchroniser:
                 covered, difference = self.compare(writer.snapshot(), paths, options)
             run = _Run(self, writer, covered, difference)
             report, error = run.finish(listener, stop or threading.Event())
+            if error is None and (lost := self._lost(writer.snapshot())):
+                self._restore(lost)
         if error is not None and report.stopped is None:
             raise error
         return replace(report, seconds=time.monotonic() - started)
 
-    def _restore_thumbnails(
-        self, snapshot: Snapshot, options: Options, stop: threading.Event | None
-    ) -> None:
-        missing = missing_thumbnails(self.store, snapshot)
-        if missing:
-            with self.store.writing(wait_s=options.wait_s, stop=stop), self.pool() as pool:
-                restore_thumbnails(self.store, snapshot, missing, pool, self.max_file_bytes)
+    def _lost(self, snapshot: Snapshot) -> list[Lost]:
+        return lost_thumbnails(self.store, snapshot, self.max_file_bytes)
+
+    def _restore(self, lost: Sequence[Lost]) -> None:
+        with self.pool() as pool:
+            restore_thumbnails(self.store, lost, pool)
 
     def _files(self, scope: Scope, options: Options) -> Iterator[FoundFile | SkippedFile]:
         own = os.path.join(os.path.realpath(self.store.directory), "")  # noqa: PTH118

@@ -15,32 +15,30 @@ if TYPE_CHECKING:
     from ragkit.reading.pool import WorkerPool
     from ragkit.sync.worker import CutReply
 
-__all__ = ["missing_thumbnails", "restore_thumbnails", "sweep_thumbnails"]
+__all__ = ["Lost", "lost_thumbnails", "restore_thumbnails", "sweep_thumbnails"]
+
+# A file to be read once more, and the pictures of it that have no thumbnail.
+Lost = tuple[ReadRequest, list[PictureState]]
 
 
-def missing_thumbnails(store: Store, snapshot: Snapshot) -> list[PictureState]:
-    """The pictures that have none."""
+def lost_thumbnails(store: Store, snapshot: Snapshot, max_bytes: int) -> list[Lost]:
+    """What it takes to make all thumbnails that are not there; files that are gone are left out."""
     pictures = snapshot.pictures()
     missing = store.thumbnails.missing({item.digest for item in pictures}) if pictures else set()
-    return [item for item in pictures if item.digest in missing]
-
-
-def restore_thumbnails(
-    store: Store,
-    snapshot: Snapshot,
-    missing: Sequence[PictureState],
-    pool: WorkerPool[CutReply],
-    max_bytes: int,
-) -> None:
-    """Read their files once more. A file that is not there or has changed is left to the sync."""
     by_file: defaultdict[tuple[str, str], list[PictureState]] = defaultdict(list)
-    for item in missing:
-        by_file[item.root, item.source].append(item)
-    asked = list(_requests(store, snapshot, by_file, max_bytes))
-    for request, reply in pool.run(asked):
+    for item in pictures:
+        if item.digest in missing:
+            by_file[item.root, item.source].append(item)
+    return list(_requests(store, snapshot, by_file, max_bytes)) if by_file else []
+
+
+def restore_thumbnails(store: Store, lost: Sequence[Lost], pool: WorkerPool[CutReply]) -> None:
+    """Make them. A file that has changed is left to the sync."""
+    wanted = {(request.root, request.source): items for request, items in lost}
+    for request, reply in pool.run([request for request, _ in lost]):
         read = getattr(reply, "read", None)
         if isinstance(read, ReadReply) and read.document is not None:
-            _keep(store, read, by_file[request.root, request.source])
+            _keep(store, read, wanted[request.root, request.source])
 
 
 def sweep_thumbnails(store: Store, snapshot: Snapshot) -> None:
@@ -53,7 +51,7 @@ def _requests(
     snapshot: Snapshot,
     by_file: dict[tuple[str, str], list[PictureState]],
     max_bytes: int,
-) -> Iterator[ReadRequest]:
+) -> Iterator[Lost]:
     roots = {root.name: root for root in snapshot.roots()}
     for (name, source), items in by_file.items():
         root = roots.get(name)
@@ -61,9 +59,11 @@ def _requests(
             continue
         place = os.fsencode(os.path.realpath(store.place_of(root)))
         path = place if root.is_file else place + b"/" + items[0].raw_name
-        yield ReadRequest(
-            path=path, source=source, root=name, max_file_bytes=max_bytes, pictures=True
-        )
+        if os.path.isfile(path):  # noqa: PTH113 - bytes
+            request = ReadRequest(
+                path=path, source=source, root=name, max_file_bytes=max_bytes, pictures=True
+            )
+            yield request, items
 
 
 def _keep(store: Store, read: ReadReply, wanted: Sequence[PictureState]) -> None:

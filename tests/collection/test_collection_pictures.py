@@ -341,6 +341,11 @@ def test_thumbnails_are_derived(kb: ragkit.Collection, docs: Path, tmp_path: Pat
     kb.sync(docs)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert kb.status().generation == generation
+    # With all that is derived, and while a file changes: one sync makes them.
+    shutil.rmtree(kb.path / "derived")
+    (docs / "lunch.txt").write_text("Lunch is at one.\n")
+    kb.sync(docs)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     (docs / "img" / "red.png").unlink()
     kb.sync(docs)
     assert len(list(folder.iterdir())) == 3
