@@ -194,6 +194,8 @@ class Passage:
             is in a passage before it; else empty.
         boxes: Where it is shown, one for each column and page that it touches; empty where the
             format has no places on pages.
+        encoded: Spans of ``text`` that are files as data URLs: they hold no words, and are neither
+            embedded nor looked up.
     """
 
     id: int = 0
@@ -210,6 +212,7 @@ class Passage:
     image: Image | None = None
     table_header: str = ""
     boxes: tuple[Box, ...] = ()
+    encoded: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["CHUNKER_VERSION", "Chunker"]
 
 # Kept with each document; raised when the same document would be cut otherwise.
-CHUNKER_VERSION = 2
+CHUNKER_VERSION = 3
 
 
 def __getattr__(name: str) -> object:

@@ -10,6 +10,7 @@ from itertools import repeat
 import numpy as np
 
 from ragkit.chunking.characters import Characters, Positions
+from ragkit.chunking.encoded import with_encoded
 from ragkit.chunking.gaps import HEADING, Gaps, find_gaps
 from ragkit.chunking.limits import HardLimit, limit_of
 from ragkit.chunking.lines import Lines, read_lines
@@ -90,12 +91,13 @@ class Chunker:
         front = len(text[:body].rstrip())
         body = len(text) - len(text[body:].lstrip())
         if body == len(text):
-            return self._limit.enforce(document.title, [_whole(document, len(text.rstrip()))])
+            whole = with_encoded([_whole(document, len(text.rstrip()))], text)
+            return self._limit.enforce(document.title, whole)
         headers = TableHeaders(document)
         passages = self._body(document, body, headers)
         if front:
             passages = self._with_front_matter(document, passages, front)
-        return self._limit.enforce(document.title, passages, headers.at)
+        return self._limit.enforce(document.title, with_encoded(passages, text), headers.at)
 
     def _body(self, document: Document, body: int, headers: TableHeaders) -> list[Passage]:
         """The passages of everything from ``body`` on, which is not white."""
@@ -191,6 +193,7 @@ def _passages(
             "image": repeat(None),
             "table_header": repeat(""),
             "boxes": boxes_of(document, zip(starts, ends, strict=True)),
+            "encoded": repeat(()),
         },
     )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from ragkit.chunking.encoded import spans_within
 from ragkit.chunking.recipe import LARGEST_PREFIX_BYTES, embedded_text, prefix_bound
 from ragkit.chunking.surroundings import boxes_between
 from ragkit.errors import InvalidArgument
@@ -169,6 +170,7 @@ def _halves(passage: Passage, header_at: Callable[[int], str]) -> tuple[Passage,
             text=left,
             tokens=count_tokens(left),
             boxes=boxes_between(passage.boxes, passage.start, passage.start + len(left)),
+            encoded=spans_within(passage.encoded, 0, len(left)),
         ),
         replace(
             passage,
@@ -178,6 +180,7 @@ def _halves(passage: Passage, header_at: Callable[[int], str]) -> tuple[Passage,
             line=line,
             table_header=header_at(start),
             boxes=boxes_between(passage.boxes, start, passage.end),
+            encoded=spans_within(passage.encoded, start - passage.start, len(text)),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""What of a passage is embedded: the stated title and headings in front, no front matter.
+"""What of a passage is embedded: the stated title and headings in front, no front matter, no file.
 
 The rule depends on stored fields alone, so that a vector can be checked against its passage, and
 never on a path, so that moving a file buys nothing again.
@@ -11,7 +11,13 @@ from collections.abc import Sequence
 
 from ragkit.records import Passage
 
-__all__ = ["RECIPE_VERSION", "embedded_span", "embedded_text", "front_matter_end"]
+__all__ = [
+    "RECIPE_VERSION",
+    "embedded_pieces",
+    "embedded_text",
+    "embedded_words",
+    "front_matter_end",
+]
 
 RECIPE_VERSION = 1
 
@@ -52,12 +58,14 @@ def embedded_text(document_title: str | None, passage: Passage) -> str:
     the first 10, of the others the outermost given up first. What the passage shows as a line of
     its own is not repeated. Front matter at the head of a document is left out, unless
     nothing else is there. Of a picture it is the caption alone, so that it costs nothing under
-    another heading.
+    another heading. Files that stand in the text as data URLs are left out; a passage that holds
+    nothing else has an empty embedded text, and no vector.
     """
     if passage.image is not None:
         return passage.text
-    start, end = embedded_span(passage)
-    text = passage.text[start:end]
+    text = embedded_words(passage)
+    if not text:
+        return ""
     outer = [document_title or "", *passage.headings]
     header = _header(
         passage.table_header, text, most=_HEADER_TOKENS if any(outer) else PREFIX_TOKENS
@@ -66,11 +74,29 @@ def embedded_text(document_title: str | None, passage: Passage) -> str:
     return "\n".join(part for part in (path, header, text) if part)
 
 
-def embedded_span(passage: Passage) -> tuple[int, int]:
-    """Start and end, in the passage's text, of what of it is embedded.
+def embedded_words(passage: Passage) -> str:
+    """What of the passage's own text is embedded; ``embedded_text`` ends with it."""
+    return "".join(passage.text[start:end] for start, end in embedded_pieces(passage))
 
-    ``embedded_text`` ends with it.
-    """
+
+def embedded_pieces(passage: Passage) -> tuple[tuple[int, int], ...]:
+    """Spans of the passage's text that are embedded, in order; none where it holds no words."""
+    start, end = _embedded_span(passage)
+    if not passage.encoded:
+        return ((start, end),)
+    pieces, place = [], start
+    for first, last in (*passage.encoded, (end, end)):
+        if passage.text[place:first].strip():
+            pieces.append((place, first))
+        place = max(last, place)
+    # Brackets and quotation marks that stood around the file are no words.
+    if not any(_WORD.search(passage.text, first, last) for first, last in pieces):
+        return ()
+    return tuple(pieces)
+
+
+def _embedded_span(passage: Passage) -> tuple[int, int]:
+    """Start and end, in the passage's text, of what of it is embedded, files not counted."""
     text = passage.text
     if passage.image is not None:
         return 0, len(text)

@@ -23,12 +23,12 @@ MOST_PICTURE_TOKENS: Final = 3_000
 # So many bytes of prose have as many tokens as a megapixel has in the middle of that.
 _PICTURE_AS_BYTES: Final = 4_000
 
-# A data URL and nothing else, or one with a payload that no prose contains. As text it would be
-# billed as up to two million tokens, and its vector would mean nothing.
+# A data URL and nothing else, or one anywhere with a payload that no prose contains. As text it
+# would be billed as up to two million tokens, and its vector would mean nothing.
 _DATA_URL: Final = re.compile(
-    r"\s*data:[^\s,;]+/[^\s,;]+(?:;[^\s,;]+)*;base64,"
-    r"(?:[A-Za-z0-9+/=_%\-\r\n]+\Z|[A-Za-z0-9+/=_%\-]{256})"
+    r"\s*data:[^\s,;]+/[^\s,;]+(?:;[^\s,;]+)*;base64,[A-Za-z0-9+/=_%\-\r\n]+\Z"
 )
+_LONG_DATA_URL: Final = re.compile(r";base64,[A-Za-z0-9+/=_%\-]{256}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def refusal(text: str) -> str | None:
     """Why a text must not be sent; None when it may."""
     if not text.strip():
         return "blank text"
-    if _DATA_URL.match(text):
+    if _DATA_URL.match(text) or _LONG_DATA_URL.search(text):
         return "a file as a data URL, not text"
     return None
 

@@ -10,7 +10,6 @@ from ragkit.errors import CollectionDamaged
 from ragkit.maintenance.findings import Finding
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.records import Passage
-from ragkit.screening.findings import Finding as Masked
 from ragkit.screening.findings import masked
 from ragkit.storage.audit import AuditedDocument, AuditedPassage
 from ragkit.storage.rows import image_from_value, parsed
@@ -107,19 +106,13 @@ def _check_rows(document: AuditedDocument) -> Iterator[Finding]:
             yield _finding("rows", document, problem, named)
 
 
-def vector_key(
-    document: AuditedDocument,
-    passage: AuditedPassage,
-    mark: Fingerprint,
-    masks: Sequence[Masked] = (),
-) -> bytes:
+def vector_key(document: AuditedDocument, passage: AuditedPassage, mark: Fingerprint) -> bytes:
     """The key of what is embedded for a passage; empty where its row has no sense.
 
     Args:
         document: The document.
         passage: Of it.
         mark: Makes keys.
-        masks: What of the text was masked before it was sent to a remote model.
     """
     try:
         headings = parsed(passage.headings, tuple[str, ...])
@@ -135,10 +128,11 @@ def vector_key(
         text=passage.text,
         headings=headings,
         table_header=passage.table_header or "",
+        encoded=passage.encoded,
         image=image,
     )
-    sent = SentText(text=masked(embedded_text(document.title, plain), masks), image=image)
-    return sent.key(mark)
+    text = masked(embedded_text(document.title, plain), passage.masks)
+    return SentText(text=text, image=image).key(mark)
 
 
 def _named(passages: Sequence[AuditedPassage], index: int) -> str:

@@ -86,7 +86,7 @@ class Migration:
                     continue
                 sent = outgoing.of(arrival.cut.document, arrival.cut.passages).texts
                 passages += len(sent)
-                texts = {one.key(mark): one.text for one in sent}
+                texts = {one.key(mark): one.text for one in sent if not one.is_empty}
                 new = snapshot.unknown_keys(texts.keys() - tokens_by_key.keys())
                 tokens_by_key.update((key, tell.count(texts[key])) for key in new)
             pricing = price(snapshot) if tokens_by_key else Pricing(usd_per_token=Decimal(0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from ragkit.errors import CollectionDamaged, CollectionError
 from ragkit.maintenance.derived import check_words, words_are_missing
@@ -141,16 +142,4 @@ def _key_of(audit: Audit) -> Callable[[AuditedDocument, AuditedPassage], bytes] 
     fingerprint = audit.snapshot.setting("fingerprint", "")
     if not fingerprint:
         return None
-    mark = Fingerprint.from_json(fingerprint)
-
-    def key_of(document: AuditedDocument, passage: AuditedPassage) -> bytes:
-        plain = vector_key(document, passage, mark)
-        if plain == passage.key:
-            return plain
-        try:
-            masks = audit.snapshot.masks([passage.key]).get(passage.key, ())
-        except CollectionDamaged:
-            return b""
-        return vector_key(document, passage, mark, masks)
-
-    return key_of
+    return partial(vector_key, mark=Fingerprint.from_json(fingerprint))

@@ -245,7 +245,8 @@ def _widen(packing: _Packing, hits: Sequence[StoredPassage]) -> None:
     """Give what is left to the neighbours, the best hit first, one ring around all at a time.
 
     A neighbour under other headings is about something else, and ends the growth on its side, as a
-    picture does. Pictures have no neighbours: they come after all of a document's text.
+    picture does and a file in the text. Pictures have no neighbours: they come after all of a
+    document's text.
     """
     texts = [hit for hit in hits if hit.passage.image is None]
     edges = [_Edge(hit, hit.ordinal + step, step) for hit in texts for step in (1, -1)]
@@ -258,7 +259,7 @@ def _grow(packing: _Packing, edge: _Edge) -> bool:
     found = packing.store.siblings(edge.hit.document_id, edge.ordinal, edge.ordinal)
     if not found or found[0].passage.headings != edge.hit.passage.headings:
         return False
-    if found[0].passage.image is not None:
+    if found[0].passage.image is not None or found[0].passage.encoded:
         return False
     if not packing.add(found[0]):
         return False

@@ -115,10 +115,12 @@ def _neighbours(stored: StoredPassage, store: PassageStore, step: int) -> Iterat
         farthest = nearest + step * (_TOGETHER - 1)
         first, last = sorted((nearest, max(0, farthest)))
         found = store.siblings(stored.document_id, first, last)
-        # Pictures come after all of the text, and end it.
-        texts = [one for one in found if one.passage.image is None]
-        yield from sorted(texts, key=lambda one: step * one.ordinal)
-        if len(texts) <= last - first:
+        for one in sorted(found, key=lambda one: step * one.ordinal):
+            # Pictures come after all of the text, and end it; so do the letters of a file in it.
+            if one.passage.image is not None or one.passage.encoded:
+                return
+            yield one
+        if len(found) <= last - first:
             return
         nearest = farthest + step
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ragkit.chunking.recipe import embedded_span
+from ragkit.chunking.recipe import embedded_words
 from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
 from ragkit.records import Hit, Hits, Reranking, ScorePart
 
@@ -45,7 +45,9 @@ def reranked(hits: Sequence[Hit], query: str, *, model: str, by: Reranker) -> Hi
     from ragkit.embedding.batches import refusal  # noqa: PLC0415 - only where something is sent
 
     # A picture without words has nothing to be read, and a file as base64 would be read for money.
-    readable = [place for place, hit in enumerate(hits) if refusal(hit.text) is None]
+    readable = [
+        place for place, hit in enumerate(hits) if refusal(embedded_words(hit.passage)) is None
+    ]
     if not readable:
         return Hits(hits, rerank=Reranking(model=model, applied=False))
     answer = by.rerank(query, [shown_text(hits[place]) for place in readable], model=model)
@@ -64,8 +66,7 @@ def shown_text(hit: Hit) -> str:
     """
     words = (" ".join(heading.split()) for heading in (hit.title or "", *hit.headings))
     path = " > ".join(dict.fromkeys(filter(None, words)))
-    start, end = embedded_span(hit.passage)
-    text = hit.text[start:end]
+    text = embedded_words(hit.passage)
     return f"{path}\n{text}" if path else text
 
 

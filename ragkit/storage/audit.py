@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ragkit.errors import CollectionDamaged
+from ragkit.screening.findings import Finding
 from ragkit.storage.matrix import map_rows, matrix_name
-from ragkit.storage.rows import unpack_text
+from ragkit.storage.rows import encoded_from_value, masks_from_value, unpack_text
 from ragkit.storage.schema import APPLICATION_ID
 from ragkit.storage.seam import IdArray
 from ragkit.storage.snapshot import Snapshot
@@ -50,6 +51,8 @@ class AuditedPassage:
         key: Of its vector.
         image: JSON, of a passage that is a picture.
         table_header: Of the table that it goes on with.
+        encoded: Spans that are not embedded; empty where the row does not tell.
+        masks: What of the embedded text was masked; empty where the row does not tell.
         born: Generation.
         died: Generation, or None.
         is_sound: Whether the row is what was written.
@@ -64,6 +67,8 @@ class AuditedPassage:
     key: bytes
     image: str | None
     table_header: str | None
+    encoded: tuple[tuple[int, int], ...]
+    masks: tuple[Finding, ...]
     born: int
     died: int | None
     is_sound: bool
@@ -155,9 +160,13 @@ class Audit:
 
     def _passages_of(self, document_id: int) -> Iterator[AuditedPassage]:
         query = f"""SELECT id, ordinal, start, "end", text, headings, key, image, table_header,
-            born, died, {holds("passages")} FROM passages
+            encoded, masks, born, died, {holds("passages")} FROM passages
             WHERE document_id = ? ORDER BY ordinal, row"""  # noqa: S608
         for row in self._connection.execute(query, (document_id,)):
+            encoded: tuple[tuple[int, int], ...] = ()
+            masks: tuple[Finding, ...] = ()
+            with contextlib.suppress(CollectionDamaged):
+                encoded, masks = encoded_from_value(row[9]), masks_from_value(row[10])
             yield AuditedPassage(
                 id=row[0],
                 ordinal=row[1],
@@ -168,9 +177,11 @@ class Audit:
                 key=row[6],
                 image=row[7],
                 table_header=row[8] if isinstance(row[8], str) else None,
-                born=row[9],
-                died=row[10],
-                is_sound=bool(row[11]),
+                encoded=encoded,
+                masks=masks,
+                born=row[11],
+                died=row[12],
+                is_sound=bool(row[13]),
             )
 
     def text_of(self, document_id: int) -> str | None:

@@ -1,6 +1,7 @@
 """Which passages stand before and after others, under the same headings of the same document.
 
-Pictures come after all of a document's text: they have one another for neighbours, and no text.
+Pictures come after all of a document's text: they have one another for neighbours, and no text. So
+have passages that are all letters of a file: they say nothing about the text around them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from ragkit.storage.seam import IdArray
 __all__ = ["NeighbourMap", "read_neighbours"]
 
 _VARIABLES = 500
+# The first schemas that have pictures, and that know what is a file.
+_PICTURES, _ENCODED = 4, 10
 
 
 def read_neighbours(
@@ -23,7 +26,7 @@ def read_neighbours(
     ids: IdArray,
     alive: Callable[[str], str],
     *,
-    pictures: bool,
+    schema: int,
 ) -> tuple[IdArray, IdArray]:
     """Neighbours of a few passages, as ``PassageStore.neighbours``; 200 of them take 2 ms.
 
@@ -31,9 +34,8 @@ def read_neighbours(
         connection: Inside a read transaction.
         ids: Any ids.
         alive: The condition that a row of a table (by its name in the statement) is alive.
-        pictures: Whether the schema has any.
+        schema: Of the database.
     """
-    alike = "AND (beside.image IS NULL) = (here.image IS NULL)" if pictures else ""
     found: dict[tuple[int, int], int] = {}
     listed = ids.tolist()
     for start in range(0, len(listed), _VARIABLES):
@@ -42,7 +44,8 @@ def read_neighbours(
             FROM passages AS here JOIN passages AS beside
             ON beside.document_id = here.document_id
             AND beside.ordinal IN (here.ordinal - 1, here.ordinal + 1)
-            AND beside.headings = here.headings {alike}
+            AND beside.headings = here.headings
+            AND {_kind("beside", schema)} = {_kind("here", schema)}
             WHERE here.id IN ({",".join("?" * len(some))})
             AND {alive("here")} AND {alive("beside")}"""  # noqa: S608
         found.update(((row[0], row[1]), row[2]) for row in connection.execute(query, some))
@@ -64,12 +67,11 @@ class NeighbourMap:
 
     @classmethod
     def read(
-        cls, connection: sqlite3.Connection, alive: Callable[[str], str], *, pictures: bool
+        cls, connection: sqlite3.Connection, alive: Callable[[str], str], *, schema: int
     ) -> NeighbourMap:
         """Read them inside a read transaction."""
-        kind = "image IS NULL" if pictures else "1"
-        query = f"""SELECT id, document_id, headings, {kind} FROM passages WHERE {alive("passages")}
-            ORDER BY document_id, ordinal"""  # noqa: S608
+        query = f"""SELECT id, document_id, headings, {_kind("passages", schema)} FROM passages
+            WHERE {alive("passages")} ORDER BY document_id, ordinal"""  # noqa: S608
         rows = connection.execute(query).fetchall()
         ids = np.array([row[0] for row in rows], np.int64)
         beside = np.array([one[1:] == next_[1:] for one, next_ in pairwise(rows)], np.bool_)
@@ -88,3 +90,12 @@ class NeighbourMap:
         before[known] = self._before[places[known]]
         after[known] = self._after[places[known]]
         return before, after
+
+
+def _kind(table: str, schema: int) -> str:
+    """0 for text, 1 for a picture, 2 for letters of a file, as SQL."""
+    picture = f"{table}.image IS NOT NULL" if schema >= _PICTURES else "0"
+    encoded = f"{table}.encoded IS NOT NULL AND {table}.slot IS NULL"
+    return (
+        f"CASE WHEN {picture} THEN 1 WHEN {encoded if schema >= _ENCODED else 0} THEN 2 ELSE 0 END"
+    )

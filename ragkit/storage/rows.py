@@ -15,7 +15,7 @@ from ragkit.errors import CollectionDamaged
 from ragkit.records import Block, Box, Document, Image, JsonValue, Metadata, Passage, Section
 from ragkit.screening.findings import Finding
 from ragkit.storage.seam import StoredPassage
-from ragkit.storage.sums import SUMS_SCHEMA, holds
+from ragkit.storage.sums import FIRST_SUMS, SUMS, SUMS_SCHEMA, holds
 from ragkit.storage.thumbnails import Thumbnails
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "document_columns",
     "document_from_row",
     "document_values",
+    "encoded_from_value",
     "image_from_value",
     "image_value",
     "links_from_value",
@@ -154,14 +155,15 @@ class Problem:
 _PASSAGE_COLUMNS = """passages.id, roots.name, documents.source, passages.start, passages."end",
     passages.text, passages.headings, passages.page, passages.line, passages.tokens,
     documents.metadata, documents.title, passages.document_id, passages.ordinal, passages.key,
-    documents.language, {image}, {table_header}, {boxes}, {holds}"""
-_BLOCKS, _PICTURES, _PLACES = 3, 4, 7
+    documents.language, {image}, {table_header}, {boxes}, {encoded}, {masks}, {holds}"""
+_BLOCKS, _PICTURES, _MASKS, _PLACES, _NOT_EMBEDDED = 3, 4, 6, 7, 10
+_MASKS_BY_KEY = "(SELECT masks FROM vectors WHERE vectors.key = passages.key)"
 
 
 _PASSAGE_TYPES = (
     *(int, str, str, int, int, str, str, (int, _NONE), int, int, str),
     *(_TEXT_OR_NONE, int, int, bytes, _TEXT_OR_NONE, _TEXT_OR_NONE),
-    *(_TEXT_OR_NONE, _TEXT_OR_NONE, int),
+    *(_TEXT_OR_NONE, _TEXT_OR_NONE, _TEXT_OR_NONE, _TEXT_OR_NONE, int),
 )
 _DOCUMENT_TYPES = (str, str, str, _TEXT_OR_NONE, str, str, str, bytes, (bytes, _NONE), int)
 
@@ -169,12 +171,18 @@ _DOCUMENT_TYPES = (str, str, str, _TEXT_OR_NONE, str, str, str, bytes, (bytes, _
 def passage_columns(schema: int) -> str:
     """What ``passage_from_row`` makes a record of, in a database of this schema."""
     image = "passages.image" if schema >= _PICTURES else "NULL"
-    placed = schema >= _PLACES
+    placed, is_new = schema >= _PLACES, schema >= _NOT_EMBEDDED
+    sound = "1"
+    if schema >= SUMS_SCHEMA:
+        sound = holds("passages", "documents", "roots", sums=SUMS if is_new else FIRST_SUMS)
+    masks = "passages.masks" if is_new else _MASKS_BY_KEY
     return _PASSAGE_COLUMNS.format(
         image=image,
         table_header="passages.table_header" if placed else "NULL",
         boxes="passages.boxes" if placed else "NULL",
-        holds=holds("passages", "documents", "roots") if schema >= SUMS_SCHEMA else "1",
+        encoded="passages.encoded" if is_new else "NULL",
+        masks=masks if schema >= _MASKS else "NULL",
+        holds=sound,
     )
 
 
@@ -198,7 +206,8 @@ def passage_from_row(row: Sequence[object], thumbnails: Thumbnails | None) -> St
     if not row[-1]:
         raise CollectionDamaged(f"passage {row[0]} is not what was written{_REMEDY}")
     (id_, root, source, start, end, text, headings, page, line, tokens, metadata) = row[:11]
-    title, document_id, ordinal, key, language, image, table_header, boxes = row[11:-1]
+    title, document_id, ordinal, key, language, image, table_header, boxes = row[11:-3]
+    encoded, masks = row[-3:-1]
     passage = Passage(
         id=id_,  # type: ignore[arg-type]
         root=root,  # type: ignore[arg-type]
@@ -214,6 +223,7 @@ def passage_from_row(row: Sequence[object], thumbnails: Thumbnails | None) -> St
         image=None if image is None else image_from_value(str(image), str(source), thumbnails),
         table_header=table_header or "",  # type: ignore[arg-type]
         boxes=() if boxes is None else boxes_from_value(boxes),
+        encoded=encoded_from_value(encoded),
     )
     return StoredPassage(
         passage=passage,
@@ -222,6 +232,7 @@ def passage_from_row(row: Sequence[object], thumbnails: Thumbnails | None) -> St
         ordinal=ordinal,  # type: ignore[arg-type]
         text_key=key,  # type: ignore[arg-type]
         language=language,  # type: ignore[arg-type]
+        masks=masks_from_value(masks),
     )
 
 
@@ -275,13 +286,19 @@ def image_from_value(value: str, source: str, thumbnails: Thumbnails | None) -> 
     )
 
 
-def place_values(passage: Passage) -> tuple[str | None, str | None]:
-    """Columns table_header and boxes of a passage."""
+def place_values(passage: Passage) -> tuple[str | None, ...]:
+    """Columns table_header, boxes and encoded of a passage."""
     boxes = [
         [box.start, box.end, box.page, box.left_pt, box.top_pt, box.right_pt, box.bottom_pt]
         for box in passage.boxes
     ]
-    return passage.table_header or None, _json(boxes) if boxes else None
+    encoded = _json(passage.encoded) if passage.encoded else None
+    return passage.table_header or None, _json(boxes) if boxes else None, encoded
+
+
+def encoded_from_value(value: object) -> tuple[tuple[int, int], ...]:
+    """The inverse of ``place_values``, of its third part."""
+    return () if value is None else parsed(value, tuple[tuple[int, int], ...])
 
 
 def boxes_from_value(value: object) -> tuple[Box, ...]:
@@ -376,14 +393,14 @@ def masks_value(masks: Sequence[Finding]) -> str | None:
     return _json([[one.start, one.end, one.kind] for one in masks]) if masks else None
 
 
-def masks_from_value(value: object) -> list[Finding]:
+def masks_from_value(value: object) -> tuple[Finding, ...]:
     """The inverse of ``masks_value``.
 
     Raises:
         CollectionDamaged: It is no JSON of that kind.
     """
     listed = parsed(value, list[tuple[int, int, str]]) if value is not None else []
-    return [Finding(start=start, end=end, kind=kind) for start, end, kind in listed]
+    return tuple(Finding(start=start, end=end, kind=kind) for start, end, kind in listed)
 
 
 def metadata_of(text: object) -> Metadata:

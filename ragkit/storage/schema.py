@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable
 
 from ragkit.errors import CollectionDamaged, SchemaTooNew
-from ragkit.storage.sums import FIRST_SUMS, add_function, sum_of
+from ragkit.storage.sums import FIRST_SUMS, SECOND_SUMS, add_function, sum_of
 
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "check_objects", "migrate", "schema_version"]
 
@@ -254,6 +254,28 @@ def m009_places_of_vectors(database: sqlite3.Connection) -> None:
     database.execute("CREATE INDEX passages_by_id ON passages (id, slot, born, died)")
 
 
+def m010_not_embedded(database: sqlite3.Connection) -> None:
+    """What of each passage is not embedded as it stands, kept with the passage.
+
+    Masks were kept with the vector, which passages with different secrets may share.
+    """
+    add_function(database)
+    # JSON list of [start, end] in the text; null for most.
+    database.execute("ALTER TABLE passages ADD COLUMN encoded TEXT")
+    # JSON list of [start, end, kind] in the embedded text; null for most.
+    database.execute("ALTER TABLE passages ADD COLUMN masks TEXT")
+    database.execute(
+        """UPDATE passages SET masks = vectors.masks FROM vectors
+        WHERE vectors.key = passages.key AND vectors.masks IS NOT NULL"""
+    )
+    before, after = (sum_of("passages", sums=sums) for sums in (FIRST_SUMS, SECOND_SUMS))
+    database.execute(
+        f"""UPDATE passages SET checksum = CASE WHEN checksum = {before} THEN {after} ELSE -1 END
+        WHERE masks IS NOT NULL"""  # noqa: S608
+    )
+    database.execute("ALTER TABLE vectors DROP COLUMN masks")
+
+
 def _sum_by_repr(least: int, *values: object) -> int:
     """As it was before: those at the end that are not set were left out."""
     end = len(values)
@@ -272,6 +294,7 @@ _MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m007_places,
     m008_sums,
     m009_places_of_vectors,
+    m010_not_embedded,
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ragkit.records import Passage
+from ragkit.screening.findings import Finding
 
 __all__ = ["IdArray", "PassageStore", "StoredPassage"]
 
@@ -27,6 +28,8 @@ class StoredPassage:
         ordinal: Position among the document's passages, from 0.
         text_key: Equal for passages whose embedded text is the same to the byte.
         language: ISO 639-1 code of the document's language, where it is known.
+        masks: What of the embedded text was masked before it was sent:
+            ``masked(embedded_text(title, passage), masks)`` is what ``text_key`` is the digest of.
     """
 
     passage: Passage
@@ -35,6 +38,7 @@ class StoredPassage:
     ordinal: int
     text_key: bytes
     language: str | None = None
+    masks: tuple[Finding, ...] = ()
 
 
 class PassageStore(Protocol):

@@ -17,7 +17,6 @@ import numpy as np
 from ragkit.errors import AmbiguousSource, CollectionDamaged, InvalidArgument, SourceNotFound
 from ragkit.records import Document
 from ragkit.reports import DocumentSpending, ModelSpending
-from ragkit.screening.findings import Finding
 from ragkit.storage.database import Origin
 from ragkit.storage.expenses import expenses_by_model
 from ragkit.storage.ledger import Rate, rate_of, spending_by_document, spending_by_model
@@ -33,7 +32,6 @@ from ragkit.storage.rows import (
     document_from_row,
     image_from_value,
     links_from_value,
-    masks_from_value,
     metadata_of,
     parsed,
     passage_columns,
@@ -179,11 +177,11 @@ class Snapshot:
 
     def neighbours(self, ids: IdArray) -> tuple[IdArray, IdArray]:
         """The living passages before and after each of some; -1 for none."""
-        return read_neighbours(self._connection, ids, self._alive, pictures=self._is_of(_PICTURES))
+        return read_neighbours(self._connection, ids, self._alive, schema=self._schema)
 
     def neighbour_map(self) -> NeighbourMap:
         """What ``neighbours`` says of all living passages, to be asked often."""
-        return NeighbourMap.read(self._connection, self._alive, pictures=self._is_of(_PICTURES))
+        return NeighbourMap.read(self._connection, self._alive, schema=self._schema)
 
     def span(self, document_id: int, start: int, end: int) -> str:
         """``document.text[start:end]``."""
@@ -460,22 +458,6 @@ class Snapshot:
             query = f"SELECT key FROM vectors WHERE key IN ({','.join('?' * len(some))})"  # noqa: S608
             wanted.difference_update(row[0] for row in self._connection.execute(query, some))
         return wanted
-
-    def masks(self, keys: Iterable[bytes]) -> dict[bytes, list[Finding]]:
-        """What of an embedded text was masked before it was sent; only keys where anything was.
-
-        ``masked(embedded_text(…), masks[key])`` is then the text that the key is the digest of.
-        """
-        # Schemas before the sixth masked nothing.
-        listed = list(set(keys)) if self._schema >= 6 else []
-        found: dict[bytes, list[Finding]] = {}
-        for start in range(0, len(listed), _VARIABLES):
-            some = listed[start : start + _VARIABLES]
-            query = f"""SELECT key, masks FROM vectors
-                WHERE masks IS NOT NULL AND key IN ({",".join("?" * len(some))})"""  # noqa: S608
-            rows = self._connection.execute(query, some)
-            found.update((key, masks_from_value(value)) for key, value in rows)
-        return found
 
     def slots(self, keys: Iterable[bytes]) -> dict[bytes, int]:
         """Rows of its matrix that hold the vectors of these keys, of a few keys at most."""

@@ -16,6 +16,7 @@ import msgspec
 
 __all__ = [
     "FIRST_SUMS",
+    "SECOND_SUMS",
     "SUMS",
     "SUMS_SCHEMA",
     "UNSEALED",
@@ -54,9 +55,16 @@ FIRST_SUMS = MappingProxyType(
         ("expenses", "checksum"): ("day", "use", "model", "requests", "tokens", "cost_usd"),
     }
 )
-# What each sum is over now. Whoever adds a column to a table puts it at the end here; where it is
-# null, the sums stay as they are.
-SUMS: Mapping[tuple[str, str], tuple[str, ...]] = FIRST_SUMS
+# Since schema 10.
+SECOND_SUMS = MappingProxyType(
+    {
+        **FIRST_SUMS,
+        ("passages", "checksum"): (*FIRST_SUMS["passages", "checksum"], "encoded", "masks"),
+    }
+)
+# What each sum is over now. Whoever adds a column to a table makes the next sums, with the column
+# at the end; where it is null, they stay as they are.
+SUMS: Mapping[tuple[str, str], tuple[str, ...]] = SECOND_SUMS
 # What stands in a row until its sum does, in the same transaction.
 UNSEALED = 0
 # The first schema that has them.
@@ -84,15 +92,16 @@ def sum_of(
     return f"row_sum({columns})"
 
 
-def holds(*tables: str) -> str:
+def holds(*tables: str, sums: Mapping[tuple[str, str], tuple[str, ...]] = SUMS) -> str:
     """Whether the rows of these tables in one joined row are what was written, as SQL: 0 or 1.
 
-    A table may be named with the column of one of its sums, as ``documents.text_checksum``.
+    A table may be named with the column of one of its sums, as ``documents.text_checksum``; *sums*
+    are those of the database's schema.
     """
     named = [table.partition(".") for table in tables]
     pairs = [(table, column or "checksum") for table, _, column in named]
     return " AND ".join(
-        f"coalesce({table}.{column} = {sum_of(table, column)}, 0)" for table, column in pairs
+        f"coalesce({table}.{column} = {sum_of(table, column, sums)}, 0)" for table, column in pairs
     )
 
 

@@ -6,23 +6,19 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from ragkit.errors import FingerprintMismatch
-from ragkit.screening.findings import Finding
 from ragkit.storage.connecting import atomic
 from ragkit.storage.ledger import LedgerWriter, Share
 from ragkit.storage.matrix import FIRST_MATRIX, FloatMatrix, MatrixWriter, map_rows
-from ragkit.storage.rows import masks_value
 from ragkit.storage.sums import seal_rows
 
 __all__ = ["VectorWriter"]
 
 _VARIABLES = 500
-_NO_MASKS: Mapping[bytes, Sequence[Finding]] = MappingProxyType({})
 
 
 class VectorWriter:
@@ -108,7 +104,6 @@ class VectorWriter:
         refused: Mapping[bytes, str],
         spent: tuple[str, int, int, Decimal],
         shares: Sequence[Share] = (),
-        masks: Mapping[bytes, Sequence[Finding]] = _NO_MASKS,
         are_pictures: bool = False,
     ) -> dict[bytes, int]:
         """Store one answered batch durably, with what it cost, before anything else happens.
@@ -119,7 +114,6 @@ class VectorWriter:
             refused: Reason for each text that the model will never take.
             spent: (model, tokens, requests, cost_usd) for the ledger.
             shares: Of the documents that the texts belong to.
-            masks: What of the embedded text was masked before it was sent, by key.
             are_pictures: Whether all of them are of pictures, which are priced in another way.
 
         Returns:
@@ -135,9 +129,9 @@ class VectorWriter:
         self._connection.execute("PRAGMA synchronous = FULL")
         with atomic(self._connection):
             self._connection.executemany(
-                "INSERT INTO vectors (key, matrix, slot, checksum, masks) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO vectors (key, matrix, slot, checksum) VALUES (?, ?, ?, ?)",
                 [
-                    (key, self.matrix, slot, crc, masks_value(masks.get(key, ())))
+                    (key, self.matrix, slot, crc)
                     for key, (slot, crc) in zip(keys, written, strict=True)
                 ],
             )

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from ragkit.errors import CollectionError
 from ragkit.records import Document, Passage
+from ragkit.screening.findings import Finding
 from ragkit.storage.connecting import atomic
 from ragkit.storage.expenses import Expense, add_expenses
 from ragkit.storage.leftovers import remove_dead, undo_staged
@@ -31,6 +32,7 @@ from ragkit.storage.rows import (
     document_values,
     image_value,
     links_value,
+    masks_value,
     passage_values,
     path_value,
     place_values,
@@ -48,9 +50,9 @@ _DOCUMENT_COLUMNS = """root_id, source, raw_name, digest, size, mtime_ns, media_
     reader_version, chunker_version, language, title, metadata, pages, sections, text, blocks,
     links, checksum, born"""
 _PASSAGE_COLUMNS = """document_id, ordinal, start, "end", text, headings, page, line, tokens, key,
-    slot, image, table_header, boxes, checksum"""
+    slot, image, table_header, boxes, encoded, masks, checksum"""
 
-_PASSAGE_MARKS = ", ".join("?" * 17)
+_PASSAGE_MARKS = ", ".join("?" * 19)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,7 @@ class Writer:
         root: Root,
         document: Document,
         facts: FileFacts,
-        passages: Sequence[tuple[Passage, bytes, int | None]],
+        passages: Sequence[tuple[Passage, bytes, int | None, Sequence[Finding]]],
         *,
         replaces: int | None,
         is_recut: bool = False,
@@ -144,7 +146,8 @@ class Writer:
             root: The root it belongs to.
             document: As its reader made it.
             facts: Of its file.
-            passages: (passage, key, slot) in order; slot None where the model refused the text.
+            passages: (passage, key, slot, masks) in order; slot None where the model refused the
+                text, masks what of it was masked before it was sent.
             replaces: The living document that it takes the place of. Passages whose embedded text
                 is the same keep their ids.
             is_recut: Whether that has the same text, and passages of the same span and headings
@@ -156,9 +159,10 @@ class Writer:
                 self._bury(replaces)
             document_id = self._insert_document(root, document, facts)
             rows = []
-            for ordinal, (passage, key, slot) in enumerate(passages):
+            for ordinal, (passage, key, slot, masks) in enumerate(passages):
                 columns = passage_values(passage, ordinal, key)
-                values = (document_id, *columns, slot, image_value(passage), *place_values(passage))
+                more = (image_value(passage), *place_values(passage), masks_value(masks))
+                values = (document_id, *columns, slot, *more)
                 same = kept.get(_span_of(columns) if is_recut else key)
                 id_ = same.popleft() if same else None
                 rows.append((*values, UNSEALED, id_, self.generation + 1))

@@ -178,9 +178,12 @@ def _entries(coming: Snapshot, sealed: Sealed) -> Iterator[WordEntry]:
 
 def _entry(stored: StoredPassage) -> WordEntry:
     passage = stored.passage
+    text = embedded_text(stored.title, passage)
+    # Of a passage that is all letters of a file, the words of its path would show nothing else.
+    holds_words = text or passage.image is not None
     return WordEntry(
         id=passage.id,
-        text=embedded_text(stored.title, passage),
-        path_words=_SEPARATORS.sub(" ", passage.source),
+        text=text,
+        path_words=_SEPARATORS.sub(" ", passage.source) if holds_words else "",
         language=stored.language,
     )

@@ -116,7 +116,7 @@ def _add(
     count.passages += len(outgoing.texts)
     for sent in outgoing.texts:
         key = sent.key(count.of)
-        if key in count.tokens_by_key:
+        if sent.is_empty or key in count.tokens_by_key:
             continue
         count.tokens_by_key[key] = count.tell.count(sent.text) if sent.text else 0
         if sent.image is not None:

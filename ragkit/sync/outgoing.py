@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from ragkit.chunking.recipe import embedded_span, embedded_text
+from ragkit.chunking.encoded import encoded_spans
+from ragkit.chunking.recipe import embedded_pieces, embedded_text
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.records import Document, Image, Passage
 from ragkit.screening.findings import Finding, masked
@@ -35,6 +36,11 @@ class SentText:
     masks: tuple[Finding, ...] = ()
     image: Image | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to embed: all of the passage is a file as a data URL."""
+        return self.image is None and not self.text
+
     def key(self, of: Fingerprint) -> bytes:
         """What names its vector."""
         if self.image is None:
@@ -48,7 +54,7 @@ class SentTexts:
 
     Attributes:
         texts: One for each passage, in order.
-        remarks: What was masked and where, for the report; never the thing itself.
+        remarks: What was masked or left out and where, for the report; never the thing itself.
     """
 
     texts: Sequence[SentText]
@@ -69,12 +75,13 @@ class Outgoing:
     def of(self, document: Document, passages: Sequence[Passage]) -> SentTexts:
         """The texts of a document; all of it is looked through, since a key has many passages."""
         title = document.title
+        left_out = _left_out(document, passages)
         if self._screen is None:
             texts = [
                 SentText(text=embedded_text(title, passage), image=passage.image)
                 for passage in passages
             ]
-            return SentTexts(texts=texts)
+            return SentTexts(texts=texts, remarks=left_out)
         found = self._look(document.text)
         starts, ends = [one.start for one in found], [one.end for one in found]
         lines: defaultdict[str, list[int]] = defaultdict(list)
@@ -84,10 +91,10 @@ class Outgoing:
             inside = found[first:last]
             texts.append(self._text(title, passage, inside))
             for one in inside:
-                if one.start >= passage.start:
+                if one.start >= passage.start and not _is_encoded(passage, one):
                     lines[one.kind].append(_line_in(passage, one.start))
-        remarks = tuple(f"{kind} masked in what is sent, {_at(at)}" for kind, at in lines.items())
-        return SentTexts(texts=texts, remarks=remarks)
+        remarks = [f"{kind} masked in what is sent, {_at(at)}" for kind, at in lines.items()]
+        return SentTexts(texts=texts, remarks=(*left_out, *remarks))
 
     def _look(self, text: str) -> tuple[Finding, ...]:
         return () if self._screen is None else tuple(self._screen.findings(text))
@@ -95,16 +102,36 @@ class Outgoing:
     def _text(self, title: str | None, passage: Passage, found: Sequence[Finding]) -> SentText:
         """A passage's embedded text, which ends with what of the passage is embedded."""
         whole = embedded_text(title, passage)
-        start, end = embedded_span(passage)
-        place = len(whole) - (end - start)
-        shift = place - start - passage.start
-        moved = (
-            replace(one, start=max(place, one.start + shift), end=min(len(whole), one.end + shift))
-            for one in found
-        )
-        masks = (*self._in_prefix(whole[:place]), *(one for one in moved if one.start < one.end))
+        pieces = embedded_pieces(passage)
+        place = len(whole) - sum(end - start for start, end in pieces)
+        masks = [*self._in_prefix(whole[:place])]
+        for first, last in pieces:
+            # Of the document, as the findings are.
+            start, end = passage.start + first, passage.start + last
+            shift = place - start
+            masks += (
+                replace(one, start=max(start, one.start) + shift, end=min(end, one.end) + shift)
+                for one in found
+                if one.start < end and one.end > start
+            )
+            place += end - start
         sent = masked(whole, masks) if masks else whole
-        return SentText(text=sent, masks=masks, image=passage.image)
+        return SentText(text=sent, masks=tuple(masks), image=passage.image)
+
+
+def _left_out(document: Document, passages: Sequence[Passage]) -> tuple[str, ...]:
+    """Where files stand in the text, of which nothing is embedded."""
+    if not any(passage.encoded for passage in passages):
+        return ()
+    text = document.text
+    lines = [len(f"{text[:start]}x".splitlines()) for start, _ in encoded_spans(text)]
+    return (f"a file as a data URL is not embedded, {_at(lines)}",)
+
+
+def _is_encoded(passage: Passage, one: Finding) -> bool:
+    """Whether a finding is letters of a file, of which nothing is sent."""
+    start, end = one.start - passage.start, one.end - passage.start
+    return any(first <= start and end <= last for first, last in passage.encoded)
 
 
 def _line_in(passage: Passage, place: int) -> int:

@@ -80,7 +80,7 @@ class _Pending:
     missing: set[bytes] = field(default_factory=set)
     remarks: dict[bytes, str] = field(default_factory=dict)
     postponed: dict[bytes, str] = field(default_factory=dict)
-    bought: int = 0
+    reused: int = 0
     reused_tokens: int = 0
     bytes_told: int = 0
 
@@ -196,9 +196,9 @@ class Pipeline:
                     )
                 )
                 self._waiting[key] = []
-            else:
+            elif not sent.is_empty:
+                pending.reused += 1
                 pending.reused_tokens += passage.tokens
-        pending.bought = len(new)
         for key in pending.missing:
             self._waiting[key].append(pending)
         if not pending.missing:
@@ -226,7 +226,6 @@ class Pipeline:
                 batch.cost_usd,
             ),
             shares=self._shares(sent, remote=batch.requests > 0),
-            masks={item.key: item.sent.masks for item in sent if item.sent.masks},
             are_pictures=bool(sent) and sent[0].picture is not None,
         )
         self.outcome.embedded += len(keys)
@@ -263,21 +262,26 @@ class Pipeline:
     def _finish(self, pending: _Pending) -> None:
         arrival, cut = pending.arrival, pending.cut
         slots = [pending.slots[key] for key in pending.keys]
+        masks = [text.masks for text in pending.texts]
         self._writer.add_document(
             self._roots[arrival.root],
             cut.document,
             cut.facts,
-            list(zip(cut.passages, pending.keys, slots, strict=True)),
+            list(zip(cut.passages, pending.keys, slots, masks, strict=True)),
             replaces=arrival.replaces,
             is_recut=self._is_recut,
         )
-        refused = [key for key in pending.keys if pending.slots[key] is None]
+        refused = [
+            key
+            for key, text in zip(pending.keys, pending.texts, strict=True)
+            if pending.slots[key] is None and not text.is_empty
+        ]
         reasons = self._writer.vectors.refusals(refused) if refused else {}
         self._report_passages(pending, "failed", "no vector", reasons)
         self._report_passages(pending, "failed", "no vector", pending.postponed, is_settled=False)
         self._report_passages(pending, "warning", "a vector", pending.remarks)
         self.outcome.passages += len(cut.passages)
-        self.outcome.reused += len(cut.passages) - pending.bought
+        self.outcome.reused += pending.reused
         self.outcome.reused_tokens += pending.reused_tokens
         if arrival.replaces is None:
             self.outcome.added += 1

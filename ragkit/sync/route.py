@@ -137,10 +137,9 @@ def chosen_texts(snapshot: Snapshot, store: Store, of: Fingerprint) -> list[Know
 def _sent(ids: Sequence[int], snapshot: Snapshot, of: Fingerprint) -> dict[int, tuple[bytes, str]]:
     """Key and text of passages, exactly as they were embedded; pictures are left out."""
     stored = snapshot.passages(ids)
-    masks = snapshot.masks(one.text_key for one in stored.values())
     found: dict[int, tuple[bytes, str]] = {}
     for id_, one in stored.items():
-        text = masked(embedded_text(one.title, one.passage), masks.get(one.text_key, ()))
+        text = masked(embedded_text(one.title, one.passage), one.masks)
         if of.key(text) == one.text_key:
             found[id_] = (one.text_key, text)
     return found

@@ -34,6 +34,7 @@ class Cut:
     tokens: int
     table_header: str
     boxes: tuple[Box, ...]
+    encoded: tuple[tuple[int, int], ...]
     image: Image | None = None
 
 
@@ -74,6 +75,7 @@ def cut_passages(document: Document, cuts: Sequence[Cut]) -> list[Passage]:
             image=cut.image,
             table_header=cut.table_header,
             boxes=cut.boxes,
+            encoded=cut.encoded,
         )
         for cut in cuts
     ]
@@ -110,6 +112,7 @@ def main(arguments: Sequence[str]) -> None:
                     tokens=passage.tokens,
                     table_header=passage.table_header,
                     boxes=passage.boxes,
+                    encoded=passage.encoded,
                     image=passage.image,
                 )
                 for passage in chunker.split(reply.document)

@@ -114,14 +114,28 @@ def test_every_key_is_the_digest_of_exactly_what_was_sent(
         key = collection.fingerprint.key
     with contextlib.closing(Store(tmp_path / "kb")) as store, store.snapshot() as snapshot:
         stored = list(snapshot.all_passages())
-        masks = snapshot.masks([one.text_key for one in stored])
         for one in stored:
-            text = masked(embedded_text(one.title, one.passage), masks.get(one.text_key, ()))
+            text = masked(embedded_text(one.title, one.passage), one.masks)
             assert key(text) == one.text_key
             assert text in embedding_server.ledger.answered
-        assert 3 <= len(masks) < len(stored)
+        assert 3 <= sum(bool(one.masks) for one in stored) < len(stored)
     with open_remote(tmp_path / "kb", embedding_server) as collection:
         assert collection.verify().ok
+
+
+def test_secrets_of_different_lengths_share_a_vector(
+    tmp_path: Path, embedding_server: LoopbackServer
+) -> None:
+    """What is sent is the same for both; each passage knows what of it was masked."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for name, length in (("a", 40), ("b", 60)):
+        token = "ghp_" + ("aB3dE5gH7j" * 6)[:length]
+        (docs / f"{name}.txt").write_text(f"The build uses {token} and nothing else.\n")
+    with open_remote(tmp_path / "kb", embedding_server) as collection:
+        report = collection.sync(docs)
+        assert (report.embedded, report.reused) == (1, 1)
+        assert collection.verify().problems == ()
 
 
 def test_nothing_is_bought_twice_for_masks(
@@ -177,7 +191,7 @@ def test_with_the_embedded_model_nothing_is_masked(tmp_path: Path, docs: Path) -
         assert collection.sync(docs).warnings == ()
         assert collection.search(AWS, k=1, mode="lexical")[0].source == "cloud.md"
     with contextlib.closing(sqlite3.connect(tmp_path / "kb" / "collection.db")) as database:
-        masks = database.execute("SELECT count(*) FROM vectors WHERE masks IS NOT NULL").fetchone()
+        masks = database.execute("SELECT count(*) FROM passages WHERE masks IS NOT NULL").fetchone()
     assert masks == (0,)
 
 

@@ -81,6 +81,7 @@ def test_a_batch_is_closed_by_whichever_limit_comes_first() -> None:
         ("data:image/png;base64,iVBORw0KGgo=", "a file as a data URL, not text"),
         (" data:application/pdf;name=x.pdf;base64,JVBER\ni0=\n", "a file as a data URL, not text"),
         ("data:image/png;base64," + "A" * 300 + ") and prose", "a file as a data URL, not text"),
+        ("See ![x](data:image/png;base64," + "A" * 300 + ")", "a file as a data URL, not text"),
         ("data:image/png;base64, is how such a URL begins", None),
         ("data: the rows below", None),
         ("data:,hello", None),

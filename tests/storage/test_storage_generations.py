@@ -53,7 +53,7 @@ def stage(
     passages, start = [], 0
     for line, (text, key) in enumerate(zip(texts, keys, strict=True), 1):
         passage = Passage(source=source, start=start, end=start + len(text), text=text, line=line)
-        passages.append((passage, key, slots[key]))
+        passages.append((passage, key, slots[key], ()))
         start += len(text) + 1
     writer.add_document(root, document, facts(whole.encode()), passages, replaces=replaces)
 
@@ -279,7 +279,7 @@ def test_neighbours_stand_under_the_same_headings(store: Store) -> None:
         keys = [bytes([n]) * 32 for n in range(3)]
         slots = writer.vectors.add(keys, np.eye(8, dtype=np.float32)[:3], refused={}, spent=SPENT)
         passages = [
-            (Passage(source="a", start=s, end=e, text=text[s:e], headings=h), key, slots[key])
+            (Passage(source="a", start=s, end=e, text=text[s:e], headings=h), key, slots[key], ())
             for (s, e, h), key in zip(spans, keys, strict=True)
         ]
         document = Document(source="a", text=text)

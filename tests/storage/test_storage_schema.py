@@ -12,9 +12,11 @@ from schema_fixtures import FOLDER, restore, write_documents
 import ragkit
 from ragkit.config import Settings
 from ragkit.errors import CollectionError, SchemaTooNew
+from ragkit.screening.findings import Finding
 from ragkit.storage import schema
 from ragkit.storage.schema import SCHEMA_VERSION
 from ragkit.storage.store import Store
+from ragkit.storage.sums import add_function, holds
 
 SETTINGS = Settings(workers=1)
 SCHEMAS = range(1, SCHEMA_VERSION + 1)
@@ -156,3 +158,28 @@ def test_a_newer_schema_that_comes_while_it_is_open(tmp_path: Path) -> None:
             collection.sync(tmp_path / "docs")
         with pytest.raises(SchemaTooNew):
             collection.search("lunch", k=1)
+
+
+def test_what_was_masked_is_kept_through_the_schemas(tmp_path: Path) -> None:
+    """Masks of vectors become those of their passages; a row that was damaged stays so."""
+    kb = tmp_path / "kb"
+    restore(9, kb)
+    masks, mask = '[[2,6,"password"]]', Finding(start=2, end=6, kind="password")
+    with contextlib.closing(sqlite3.connect(kb / "collection.db")) as database, database:
+        database.execute("UPDATE vectors SET masks = ? WHERE slot = 0", (masks,))
+    with contextlib.closing(Store(kb)) as store:
+        with store.snapshot() as snapshot:
+            before = {one.passage.id: one.masks for one in snapshot.all_passages()}
+        assert sorted(before.values()) == [(), (mask,)]
+        with store.writing(), store.snapshot() as snapshot:
+            assert {one.passage.id: one.masks for one in snapshot.all_passages()} == before
+    restore(9, tmp_path / "damaged")
+    with contextlib.closing(sqlite3.connect(tmp_path / "damaged" / "collection.db")) as database:
+        with database:
+            database.execute("UPDATE vectors SET masks = ?", (masks,))
+            database.execute("UPDATE passages SET line = 7 WHERE id = 1")
+        with contextlib.closing(Store(tmp_path / "damaged")) as store, store.writing():
+            pass
+        add_function(database)
+        query = f"SELECT id, {holds('passages')} FROM passages WHERE died IS NULL ORDER BY id"  # noqa: S608
+        assert database.execute(query).fetchall() == [(1, 0), (3, 1)]
