@@ -43,7 +43,13 @@ class Archive:
             raise DocumentUnreadable(f"more than {_MOST_ENTRIES} members: refused")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, struct.error, ValueError, OSError) as error:
+        except (
+            zipfile.BadZipFile,
+            NotImplementedError,  # a member says that it needs a newer version of ZIP
+            struct.error,
+            ValueError,
+            OSError,
+        ) as error:
             what = "damaged or cut off" if data.startswith(b"PK") else "not what its name says"
             raise DocumentUnreadable(f"{what}: its ZIP container cannot be opened") from error
         self._allowance = allowance

@@ -17,7 +17,7 @@ from ragkit.reading.freshness import UNSETTLED, is_fresh
 from ragkit.reading.messages import ReadReply, ReadRequest
 from ragkit.reading.names import source_from_raw
 from ragkit.reading.neighbours import Neighbours
-from ragkit.reading.registry import has_careful_reader, load_reader, media_type
+from ragkit.reading.registry import has_careful_reader, load_reader, media_type, needs_guard
 
 if TYPE_CHECKING:
     from ragkit.reading.content import Reading
@@ -42,7 +42,7 @@ class _Content:
 
 
 def read_path(path: str | os.PathLike[str]) -> Document:
-    """Read one file in this process; see ``ragkit.reading.read``."""
+    """Read one file; see ``ragkit.reading.read``."""
     raw_path = os.fsencode(path)
     try:
         content = _read_content(raw_path, max_file_bytes=None, follow=True)
@@ -53,9 +53,13 @@ def read_path(path: str | os.PathLike[str]) -> Document:
     except OSError as error:
         raise DocumentUnreadable(_system_reason(error)) from error
     source = source_from_raw(raw_path.rstrip(b"/").rpartition(b"/")[2])
+    if content.data and needs_guard(media_type(source, content.data)):
+        # Loaded by those who need it, and it loads this module in its process.
+        from ragkit.reading.guarded import read_guarded  # noqa: PLC0415
+
+        return read_guarded(os.path.realpath(raw_path), source)
     try:
-        beside = Neighbours(os.path.abspath(raw_path), source)  # noqa: PTH100
-        return read_bytes(content.data, source=source, album=Album(), beside=beside).document
+        return read_bytes(content.data, source=source).document
     except RecursionError as error:
         raise DocumentUnreadable("nested too deeply") from error
 

@@ -64,7 +64,7 @@ def letter_of(message: Message, raw: RawFile, depth: int = 0) -> Letter:
     )
     for part in _parts(message):
         if part.get_content_type() == "message/rfc822":
-            inner = part.get_payload()
+            inner = _payload(part)
             if isinstance(inner, list) and inner and isinstance(inner[0], Message):
                 _attach_message(letter, inner[0], raw, depth)
         elif _is_body(part):
@@ -88,7 +88,7 @@ def _parts(message: Message) -> Iterator[Message]:
     while waiting and count < _MOST_PARTS:
         part, depth = waiting.pop()
         count += 1
-        payload = part.get_payload()
+        payload = _payload(part)
         if not isinstance(payload, list) or part.get_content_type() == "message/rfc822":
             yield part
             continue
@@ -145,8 +145,18 @@ def _content(part: Message) -> bytes:
         data = None
     if isinstance(data, bytes):
         return data
-    payload = part.get_payload()
+    payload = _payload(part)
     return payload.encode("utf-8", "surrogateescape") if isinstance(payload, str) else b""
+
+
+def _payload(part: Message) -> object:
+    """The parts of a part, or what it says."""
+    try:
+        return part.get_payload()
+    except (ValueError, LookupError):
+        # The name of its encoding is none, and raises instead of being unknown.
+        part.del_param("charset")
+        return part.get_payload()
 
 
 def _unwrapped(text: str) -> str:

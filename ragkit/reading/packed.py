@@ -27,7 +27,8 @@ def read_zip(raw: RawFile) -> Reading:
         (
             (_name(member), partial(archive.read_member, member))
             for member in archive.members
-            if not member.is_dir()
+            # Not is_dir(), which fails where there is no name.
+            if not member.filename.endswith("/")
         ),
     )
 

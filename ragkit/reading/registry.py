@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ragkit.reading.content import Reader
 
 __all__ = ["has_careful_reader", "is_picture_name", "load_reader", "media_type"]
-__all__ += ["reader_version", "reading_version"]
+__all__ += ["needs_guard", "reader_version", "reading_version"]
 
 # More than any reader's own versions.
 _WITH_PICTURES = 1000
@@ -339,6 +339,15 @@ def load_reader(kind: str, *, careful: bool = False) -> Reader:
 def has_careful_reader(kind: str) -> bool:
     """Whether files of a media type can be read when their reader failed on them."""
     return _READERS[kind].careful is not None
+
+
+def needs_guard(kind: str) -> bool:
+    """Whether a hostile file may bring down the process that reads it.
+
+    Grammars, PDF and decoders of pictures are native code; a container may hold any of them.
+    """
+    entry = _READERS[kind]
+    return entry.careful is not None or entry.shows
 
 
 def reader_version(kind: str, *, pictures: bool = False) -> int:

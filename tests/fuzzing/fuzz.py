@@ -62,7 +62,7 @@ def main() -> int:
 def _run(name: str, seconds: int, faults: Path) -> int:
     """Fuzz one parser, again and again if its process ends; the number of faults."""
     begun, inputs, ends, told = time.monotonic(), 0, 0, set[str]()
-    before = {path.name for path in faults.iterdir()}
+    before = {path.name for path in faults.glob(f"{name}-*")}
     with tempfile.TemporaryDirectory() as corpus:
         while (left := int(seconds - (time.monotonic() - begun))) > 0:
             command = [sys.executable, __file__, "--child", "--seconds", str(left)]
@@ -81,7 +81,7 @@ def _run(name: str, seconds: int, faults: Path) -> int:
             if not counts:
                 break
         of_use = len(list(Path(corpus).iterdir()))
-    new = {path.name for path in faults.iterdir()} - before
+    new = {path.name for path in faults.glob(f"{name}-*")} - before
     print(
         f"{name:<16}{time.monotonic() - begun:>8.0f}{inputs:>10,}{of_use:>8,}  {len(told)}",
         flush=True,

@@ -4,9 +4,14 @@ import hashlib
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import pytest
+
 import ragkit
+from ragkit import read
+from ragkit.errors import DocumentSkipped, DocumentUnreadable
 from ragkit.reading.files import read_file
 from ragkit.reading.messages import ReadReply, ReadRequest
 
@@ -107,3 +112,35 @@ def test_a_file_that_is_being_written_is_not_taken_half(tmp_path: Path) -> None:
         writer.kill()
     assert reply.document is None
     assert reply.failed == "changed while it was read: index again when nothing writes to it"
+
+
+def test_a_file_is_read_where_it_can_do_no_harm(tmp_path: Path) -> None:
+    """No native parser is loaded into the process that calls ``read``, whatever holds what."""
+    (tmp_path / "a.py").write_text("def lamp():\n    return 1\n")
+    (tmp_path / "a.html").write_text("<h1>Lamp</h1><p>oil")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "a.py", "a.py")
+    script = (
+        "import sys, ragkit\n"
+        "print([ragkit.read(name).media_type for name in sys.argv[1:]])\n"
+        "print({'tree_sitter', 'PIL', 'pypdfium2', 'selectolax'} & set(sys.modules))\n"
+    )
+    names = [str(tmp_path / name) for name in ("a.py", "a.html", "a.zip")]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *names], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "['text/x-python', 'text/html', 'application/zip']\nset()\n"
+
+
+def test_what_a_guarded_file_is_called_and_why_it_is_refused(tmp_path: Path) -> None:
+    """Read in another process it keeps its name, through a link too, and errors stay the same."""
+    (tmp_path / "a.py").write_text("def lamp():\n    return 1\n")
+    (tmp_path / "b.py").symlink_to(tmp_path / "a.py")
+    found = read(tmp_path / "b.py")
+    assert (found.source, [section.title for section in found.sections]) == ("b.py", ["def lamp()"])
+    (tmp_path / "noise.py").write_bytes(bytes(5000))
+    with pytest.raises(DocumentSkipped, match="binary file"):
+        read(tmp_path / "noise.py")
+    (tmp_path / "cut.pdf").write_bytes(b"%PDF-1.4\n")
+    with pytest.raises(DocumentUnreadable, match="damaged PDF"):
+        read(tmp_path / "cut.pdf")

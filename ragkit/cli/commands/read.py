@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from bisect import bisect_right
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -72,14 +75,16 @@ def read_argument(name: str) -> Document:
 
 
 def _read(name: str) -> Document:
-    if name == "-":
-        from ragkit.reading.album import Album  # noqa: PLC0415 - loads readers
-        from ragkit.reading.files import read_bytes  # noqa: PLC0415
+    from ragkit.reading import read  # noqa: PLC0415 - loads readers
 
-        return read_bytes(sys.stdin.buffer.read(), source="stdin", album=Album()).document
-    from ragkit.reading import read  # noqa: PLC0415
-
-    return read(name)
+    if name != "-":
+        return read(name)
+    # A parser that is to be guarded reads files.
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "stdin"
+        with file.open("wb") as kept:
+            shutil.copyfileobj(sys.stdin.buffer, kept)
+        return read(file)
 
 
 def _shown(name: str) -> str:
