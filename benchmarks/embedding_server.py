@@ -170,7 +170,7 @@ class Server:
                 body = await reader.readexactly(length)
                 if head.startswith(b"GET"):
                     self.send(writer, 200, json.dumps(self.ledger()).encode())
-                elif not await self.embed(body, writer):
+                elif not await self.embed(body, reader, writer):
                     writer.transport.abort()
                     return
                 await writer.drain()
@@ -187,7 +187,9 @@ class Server:
         )
         writer.write(body)
 
-    async def embed(self, body: bytes, writer: asyncio.StreamWriter) -> bool:
+    async def embed(
+        self, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         """Answer one request; whether the connection stays."""
         asked = ASKED.decode(body)
         texts = [asked.input] if isinstance(asked.input, str) else asked.input
@@ -215,7 +217,16 @@ class Server:
         await asyncio.sleep(max(0.0, now_s + service_s - time.monotonic()))
         seen.in_flight -= 1
         seen.ended_s = time.monotonic()
+        # Who was killed meanwhile has no answer.
+        if arguments.remember and fault in ("", "shuffled") and not reader.at_eof():
+            self.remember(texts)
         return self.play(writer, reply, fault)
+
+    def remember(self, texts: list[str]) -> None:
+        """Count those that were answered before."""
+        before = len(self.seen.answered)
+        self.seen.answered.update(zlib.crc32(text.encode()) for text in texts)
+        self.seen.twice += len(texts) - (len(self.seen.answered) - before)
 
     def limited(self, tokens: int, now_s: float) -> float:
         """How long the client must wait; 0 when it may go on."""
@@ -246,10 +257,6 @@ class Server:
             self.floats = [json.dumps(row.tolist()).encode() for row in self.pool]
         vectors = self.base64 if encoding == "base64" else self.floats
         places = [place_of(text) for text in texts]
-        if (not fault or fault == "shuffled") and self.arguments.remember:
-            before = len(self.seen.answered)
-            self.seen.answered.update(zlib.crc32(text.encode()) for text in texts)
-            self.seen.twice += len(texts) - (len(self.seen.answered) - before)
         items = [b'{"object":"embedding","index":%d,"embedding":' % n for n in range(len(texts))]
         parts = [item + vectors[place] + b"}" for item, place in zip(items, places, strict=True)]
         if fault == "shuffled":
