@@ -8,7 +8,7 @@ rank by the same exact scores, so that the same vectors give the same answer to 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,8 @@ class MatrixIndex:
         users = np.bincount(self._slots, minlength=len(self._matrix))
         self._used = None if users.all() else users > 0
         self._shared = users > 1
+        # A hybrid search that is not sure yet asks again, deeper: it need not read it all twice.
+        self._last: tuple[bytes, FloatVector] | None = None
 
     def __len__(self) -> int:
         """Number of ids."""
@@ -91,7 +93,7 @@ class MatrixIndex:
         places = None if among is None else self._places(np.asarray(among, np.int64))[0]
         return [
             rank_sieved(
-                rough[self._slots],
+                rough,
                 k,
                 ids=self._ids,
                 rows=self._slots,
@@ -99,10 +101,20 @@ class MatrixIndex:
                 matrix=self._matrix,
                 query=query,
             )
-            for query, rough in zip(
-                queries, sieve_many(self._matrix, self._used, queries), strict=True
-            )
+            for query, rough in zip(queries, self._sieved(queries), strict=True)
         ]
+
+    def _sieved(self, queries: FloatMatrix) -> Iterator[FloatVector]:
+        """Rough scores of all ids with each query; of a single one they are kept for its next."""
+        last, key = self._last, queries[0].tobytes() if len(queries) == 1 else None
+        if last is not None and last[0] == key:
+            yield last[1]
+            return
+        for rough in sieve_many(self._matrix, self._used, queries):
+            sieved = rough[self._slots]
+            if key is not None:
+                self._last = (key, sieved)
+            yield sieved
 
     def scores(self, vector: FloatVector, ids: IdArray) -> FloatVector:
         """Cosine of given ids, float32 (len(ids),), the same to the bit as ``rank`` gives.

@@ -325,7 +325,7 @@ def links_value(links: Sequence[Link]) -> str | None:
 
 def links_from_value(value: str | None) -> tuple[Link, ...]:
     """The inverse of ``links_value``."""
-    return parsed(value or "[]", tuple[Link, ...])
+    return parsed(value, tuple[Link, ...]) if value else ()
 
 
 def document_values(document: Document) -> tuple[object, ...]:

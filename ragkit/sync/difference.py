@@ -264,8 +264,10 @@ class _Comparison:
         self, scope: Scope, state: DocumentState, found: Mapping[str, FoundFile]
     ) -> bool:
         """Whether a picture file that a page shows has come, gone or changed."""
+        if not self._pictures or not state.links:
+            return False
         for source, size, mtime_ns in linked(state.source, state.links):
-            if not self._pictures or not scope.covers(source):
+            if not scope.covers(source):
                 continue
             file = found.get(source)
             now = (-1, 0) if file is None else (file.size, file.mtime_ns)

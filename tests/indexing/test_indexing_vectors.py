@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -328,6 +329,29 @@ def test_a_batch_gives_the_bits_of_each_alone(seed: int, count: int) -> None:
         assert index.scores(query, ranking.ids).tobytes() == ranking.scores.tobytes()
         # Equal rows: the lower id stands first.
         assert ranking.ids[0] + 90 == ranking.ids[1]
+
+
+def test_a_question_that_comes_again_ranks_as_brute_force() -> None:
+    """Deeper, filtered, in turns and from threads: what is kept of a query changes no answer."""
+    rows, queries = unit(31, 500, 24), unit(32, 3, 24)
+    ids = np.arange(500, dtype=np.int64) * 2
+    index = MatrixIndex(ids=ids, slots=np.arange(500), matrix=rows)
+    expected = {}
+    for number, query in enumerate(queries):
+        order = np.lexsort((ids, -(rows.astype(np.float64) @ query).astype(np.float32)))
+        expected[number] = ids[order].tolist()
+
+    def ask(seed: int) -> None:
+        dice = random.Random(seed)  # noqa: S311 - no secret
+        for _ in range(40):
+            number, k = dice.randrange(3), dice.choice((1, 10, 100, 400))
+            assert index.rank(queries[number], k).ids.tolist() == expected[number][:k]
+            some = np.sort(np.array(dice.sample(ids.tolist(), 50)))
+            best = [id_ for id_ in expected[number] if id_ in some][:k]
+            assert index.rank(queries[number], k, among=some).ids.tolist() == best
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(ask, range(4))) == [None] * 4
 
 
 def test_scores_of_unknown_ids_are_nan() -> None:
