@@ -300,6 +300,7 @@ class Server:
         return {
             "requests": seen.requests,
             "refused": seen.refused,
+            "texts": len(seen.answered),
             "twice": seen.twice,
             "too_early": seen.too_early,
             "most_in_flight": seen.most_in_flight,

@@ -156,6 +156,9 @@ class Stream:
                 self._out_of_budget(job)
                 return
             self._send(job)
+            if not self._workers.done.empty():
+                # Whoever reads texts slowly would keep answers waiting, and a kill would lose them.
+                return
 
     def _next_job(self) -> Job | None:
         now_s = time.monotonic()

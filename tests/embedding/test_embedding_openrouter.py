@@ -8,6 +8,7 @@ import logging
 import pickle
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from decimal import Decimal
@@ -693,3 +694,23 @@ def test_no_texts_make_no_request(embedding_server: LoopbackServer) -> None:
     with embedder(embedding_server) as client:
         assert client.embed_documents([]).shape == (0, 0)
     assert embedding_server.ledger.requests == []
+
+
+def test_answers_do_not_wait_for_texts(embedding_server: LoopbackServer) -> None:
+    """While texts come slowly, an answer is handed over before more than one request is filled."""
+    answered = embedding_server.ledger.answered
+    kept, waiting = 0, list[int]()
+
+    def slow() -> Iterator[str]:
+        for number in range(320):
+            time.sleep(0.003)
+            yield f"text {number} about slow readers"
+
+    with embedder(embedding_server, concurrency=16) as client:
+        for batch in client.embed(slow(), role="document"):
+            kept += len(batch.indexes)
+            waiting.append(answered.total() - kept)
+    assert kept == 320
+    # Two requests of 32, and those that were answered meanwhile.
+    assert sorted(waiting)[len(waiting) // 2] <= 64
+    assert max(waiting) < 160
