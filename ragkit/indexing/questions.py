@@ -76,8 +76,8 @@ def query_terms(text: str, languages: Sequence[str]) -> list[str]:
     return list(Question.of(text, languages).weights)
 
 
-def query_phrases(text: str, languages: Sequence[str]) -> list[tuple[str, ...]]:
-    """Runs of terms that a passage has if the question is quoted from it.
+def query_phrases(text: str, languages: Sequence[str]) -> dict[tuple[str, ...], int]:
+    """Runs of terms that a passage has if the question is quoted from it, each with its words.
 
     The whole question, and each half of it: a passage may end within a quotation, but hardly
     within both halves. Common words count here, since a quotation is known by their order too.
@@ -85,17 +85,15 @@ def query_phrases(text: str, languages: Sequence[str]) -> list[tuple[str, ...]]:
     held = _held(languages)
     words = surfaces(text)
     if not _SHORTEST_PHRASE <= len(words) <= _LONGEST_PHRASE:
-        return []
+        return {}
     middle = len(words) // 2
     halves = [words[:middle], words[middle:]] if middle >= _SHORTEST_HALF else []
     analyzers = [Analyzer(code) for code in held]
-    return list(
-        dict.fromkeys(
-            tuple(analyzer.terms(" ".join(run)))
-            for analyzer in analyzers
-            for run in (words, *halves)
-        )
-    )
+    return {
+        tuple(analyzer.terms(" ".join(run))): len(run)
+        for analyzer in analyzers
+        for run in (words, *halves)
+    }
 
 
 def _held(languages: Sequence[str]) -> tuple[str, ...]:

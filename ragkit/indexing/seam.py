@@ -31,6 +31,8 @@ class Ranking:
             average length.
         leading: Ids of the best few passages in the index, whatever the filter; for words alone.
         leading_scores: Their scores.
+        is_quoted: Whether passages have the whole question word for word, and that is so long that
+            it is no chance; for words alone.
     """
 
     ids: IdArray
@@ -40,6 +42,7 @@ class Ranking:
     full: float = 0.0
     leading: IdArray = field(default_factory=lambda: np.empty(0, np.int64))
     leading_scores: FloatVector = field(default_factory=lambda: np.empty(0, np.float32))
+    is_quoted: bool = False
 
 
 class VectorRanker(Protocol):

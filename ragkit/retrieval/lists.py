@@ -18,7 +18,7 @@ from ragkit.retrieval.calibration import Calibration
 from ragkit.retrieval.copies import Copies
 from ragkit.retrieval.fusion import CONTEXT_WEIGHT, Neighbours, Scale, combine
 from ragkit.retrieval.relevance import Background
-from ragkit.retrieval.weighing import FULL_WEIGHT, agreement, language_weight
+from ragkit.retrieval.weighing import FULL_WEIGHT, QUOTED_SHARE, agreement, language_weight
 
 __all__ = ["DEEPER", "Candidates", "Lists", "Read", "first_depth"]
 
@@ -206,7 +206,8 @@ class Lists:
         weight = full * agreement(
             self._vectors.scores(vector, lexical.leading), lexical.leading_scores, everywhere
         )
-        return weight, 1.0 if full == FULL_WEIGHT else weight / FULL_WEIGHT
+        trust = 1.0 if full == FULL_WEIGHT else weight / FULL_WEIGHT
+        return weight * (QUOTED_SHARE if lexical.is_quoted else 1.0), trust
 
     def _background(
         self, everywhere: FloatVector | None, lexical: Ranking | None, *, trust: float = 1.0

@@ -65,7 +65,7 @@ def bm25(texts: dict[int, str], query: str) -> dict[int, float]:
         return math.log(1 + (len(counts) - holders + 0.5) / (holders + 0.5))
 
     found: dict[int, float] = {}
-    sought = [(term,) for term in query_terms(query, ["en"])] + query_phrases(query, ["en"])
+    sought = [(term,) for term in query_terms(query, ["en"])] + list(query_phrases(query, ["en"]))
     for phrase in sought:
         weight = sum(map(rarity, phrase))
         for id_, text in texts.items():
@@ -162,6 +162,19 @@ def test_a_quotation_finds_its_passage(tmp_path: Path) -> None:
     best = index.rank(QUOTED, 1)
     assert index.scores(QUOTED, best.ids).tolist() == best.scores.tolist()
     assert index.rank(QUOTED, 1, among=np.array([7], np.int64)).highest == best.highest
+
+
+def test_a_quotation_is_told(tmp_path: Path) -> None:
+    """From six words on, whole, where not hundreds of passages have it, whatever the filter."""
+    index = build(tmp_path / "words-1", {1: "more of this", 2: f"Cargo. {QUOTED}"})
+    assert index.rank("can do a lot more than", 1).is_quoted
+    assert index.rank(QUOTED, 1, among=np.array([1], np.int64)).is_quoted
+    assert not index.rank("do a lot more than", 1).is_quoted
+    assert not index.rank(f"{QUOTED} here", 1).is_quoted
+    assert not index.rank("?", 1).is_quoted
+    speech = "as everybody here knows by now"
+    often = build(tmp_path / "words-2", {i: f"{speech} {i}" for i in range(300)})
+    assert not often.rank(speech, 1).is_quoted
 
 
 def test_a_way_of_speaking_is_no_quotation(tmp_path: Path) -> None:

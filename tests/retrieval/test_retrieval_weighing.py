@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from retrieval_parts import CountedWords, HashedEmbedder, MatrixVectors, MemoryStore
 
 from ragkit.indexing.seam import FloatVector, IdArray, Ranking
-from ragkit.records import Document
+from ragkit.records import Document, Hit
 from ragkit.retrieval.retriever import Retriever
 from ragkit.retrieval.weighing import agreement, language_weight
 
@@ -119,3 +121,38 @@ def test_a_model_that_knows_nothing_is_hardly_asked() -> None:
     (alone,) = retriever.search(query, k=1, where={"source": "7.txt"})
     everything = {hit.source: hit.score for hit in retriever.search(query, k=300)}
     assert alone.score == pytest.approx(everything["7.txt"])
+
+
+class QuotedWords(LeadingWords):
+    """Says that the question stands in a passage as a whole."""
+
+    def rank(self, query: str, k: int, *, among: IdArray | None = None) -> Ranking:
+        """As ``WordRanker.rank``."""
+        return replace(super().rank(query, k, among=among), is_quoted=True)
+
+
+def test_a_quoted_question_is_looked_for_by_its_words() -> None:
+    """The passage that it stands in comes before a section that is about the same; words decide."""
+    texts = ["keys turn yearly", "keys and locks", "keys and doors", "the keys turn once a year"]
+    store = MemoryStore()
+    store.add(Document(source="about.txt", text=" ".join(texts[:3])), [(0, 16), (17, 31), (32, 46)])
+    store.add(Document(source="quoted.txt", text=texts[3]), [(0, len(texts[3]))])
+    embedder = HashedEmbedder()
+    query = "the keys turn once a year"
+    wanted = embedder.embed_query(query)
+    rows = np.stack([wanted, wanted, wanted, -wanted])
+    ids = list(store.stored)
+
+    def best(words: CountedWords) -> Hit:
+        vectors = MatrixVectors(ids, rows)
+        retriever = Retriever(store=store, embedder=embedder, vectors=vectors, words=words)
+        return retriever.search(query, k=1, explain=True)[0]
+
+    counted = dict(zip(ids, texts, strict=True))
+    assert best(LeadingWords(counted)).source == "about.txt"
+    quoted = best(QuotedWords(counted))
+    assert quoted.source == "quoted.txt"
+    assert quoted.explanation is not None
+    semantic, lexical, _ = quoted.explanation.parts
+    assert semantic.weight == pytest.approx(0.1 * 2 / 3)
+    assert lexical.weight == pytest.approx(0.9 * 2 / 3)
