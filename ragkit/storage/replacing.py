@@ -24,7 +24,7 @@ import re
 import time
 from pathlib import Path
 
-from ragkit.errors import CollectionError, CollectionLocked
+from ragkit.errors import CollectionError, CollectionLocked, remedy
 from ragkit.storage.connecting import connect, damage
 from ragkit.storage.files import DATABASE_NAME, remove_tree, sync_directory
 from ragkit.storage.lock import writer_lock
@@ -79,7 +79,9 @@ def clear_drafts(directory: Path) -> None:
         for name in (NEW_DATABASE, NEW_MATRIX, *(NEW_DATABASE + log for log in _LOGS)):
             remove_tree(directory / name)
     except OSError as error:
-        raise CollectionError(f"{directory} cannot be written: {error.strerror}") from error
+        raise CollectionError(
+            f"{directory} cannot be written: {error.strerror}; {remedy(error)}"
+        ) from error
 
 
 def await_replacement(directory: Path) -> None:

@@ -15,6 +15,7 @@ from ragkit.errors import (
     GenerationGone,
     NotACollection,
     NothingStaged,
+    remedy,
 )
 from ragkit.storage.audit import Audit
 from ragkit.storage.connecting import atomic, damage
@@ -218,8 +219,7 @@ class Store:
                 yield draft
         except OSError as error:
             raise CollectionError(
-                f"{self.directory} cannot be written: {error.strerror}; make room and run the same"
-                " command again"
+                f"{self.directory} cannot be written: {error.strerror}; {remedy(error)}"
             ) from error
 
     def publish(self, writer: Writer, draft: Draft) -> None:
@@ -232,7 +232,7 @@ class Store:
             draft.publish(writer.snapshot(), writer.close)
         except OSError as error:
             raise CollectionError(
-                f"{self.directory} cannot be written: {error.strerror}"
+                f"{self.directory} cannot be written: {error.strerror}; {remedy(error)}"
             ) from error
 
     def note(self, expenses: Iterable[Expense], *, patience_s: float = 0.2) -> str:

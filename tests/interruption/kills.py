@@ -310,7 +310,7 @@ def main() -> None:
     violations, total = 0, Counter[str]()
     with tempfile.TemporaryDirectory() as folder, LoopbackServer() as server:
         scratch = Path(folder)
-        with Stage(compiled_writes(scratch), server.base_url, scratch / "state") as stage:
+        with Stage([compiled_writes(scratch)], server.base_url, scratch / "state") as stage:
             campaign = Campaign(stage, server, scratch)
             for name in arguments.commands:
                 dice = random.Random(f"{arguments.seed} {name}")  # noqa: S311 - no secret

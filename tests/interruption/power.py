@@ -172,7 +172,7 @@ def main() -> None:
     violations, disks = [], 0
     with tempfile.TemporaryDirectory() as folder, LoopbackServer() as server:
         scratch = Path(folder)
-        with Stage(compiled_writes(scratch), server.base_url, scratch / "state") as stage:
+        with Stage([compiled_writes(scratch)], server.base_url, scratch / "state") as stage:
             power = PowerCuts(Campaign(stage, server, scratch), stage, server)
             for name in arguments.commands:
                 losses = power.everywhere(

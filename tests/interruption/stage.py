@@ -14,13 +14,14 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from commands import COMMANDS, Scene
+from faults import MachineFault
 from states import answers_of, keys_of, state_of
 from write_points import Call, Kill, calls_in, watched
 
@@ -70,12 +71,13 @@ class Stage:
     """A process that forks one for each order.
 
     Args:
-        library: ``writes.c``, compiled.
+        libraries: To be preloaded, ``writes.c`` among them, and those whose calls it is not to see
+            before it.
         base_url: Of a server.
         state: Folder for what the installation keeps.
     """
 
-    def __init__(self, library: Path, base_url: str, state: Path) -> None:
+    def __init__(self, libraries: Sequence[Path], base_url: str, state: Path) -> None:
         here = Path(__file__).parent
         places = (here, here.parent, Path(ragkit.__file__).parents[1])
         self._base_url = base_url
@@ -86,7 +88,7 @@ class Stage:
             text=True,
             env={
                 **os.environ,
-                "LD_PRELOAD": os.fspath(library),
+                "LD_PRELOAD": ":".join(map(os.fspath, libraries)),
                 "PYTHONPATH": os.pathsep.join(map(os.fspath, places)),
                 "XDG_STATE_HOME": os.fspath(state),
             },
@@ -125,6 +127,12 @@ class Stage:
         if told["said"] is None or "error" in told["said"]:
             raise AssertionError(f"{command} at {kill}: {told}")
         return False
+
+    def refuse(self, command: str, place: Path, fault: MachineFault) -> str:
+        """Begin a command and let calls of it fail; the sentence with which it ended, if it did."""
+        meant = {**fault.environment(Path()), "FAULT_PATH": os.fspath(place.resolve())}
+        del meant["LD_PRELOAD"]
+        return str(self._done(do="refuse", command=command, place=place, fault=meant)["told"])
 
     def look(self, place: Path) -> Look:
         """Open, verify and search a collection."""
@@ -191,6 +199,14 @@ def _obey(order: Mapping[str, Any]) -> object:
     command = COMMANDS[order["command"]]
     if order["do"] == "prepare":
         command.prepare(scene)
+    elif order["do"] == "refuse":
+        # Read by the library at each call.
+        os.environ.update(order["fault"])
+        try:
+            command.run(scene)
+        except ragkit.RagkitError as error:
+            return {"told": f"{type(error).__name__}: {error}"}
+        return {"told": ""}
     elif "log" not in order:
         command.run(scene)
     else:

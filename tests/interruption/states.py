@@ -9,6 +9,7 @@ from typing import Any
 
 import ragkit
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.staging import MIGRATING_SETTING
 from ragkit.storage.store import Store
 
 __all__ = ["answers_of", "keys_of", "state_of"]
@@ -35,6 +36,9 @@ def state_of(collection: ragkit.Collection) -> dict[str, str]:
         if not snapshot.generation:
             return {}
         parts = _parts(collection._store, snapshot)
+        begun = snapshot.setting(MIGRATING_SETTING, dict[str, object]())
+        if begun:
+            parts["staged model"] = _digest([begun])
         if snapshot.staged is not None:
             staged = Snapshot(snapshot.connection, coming=True)
             parts |= {
@@ -70,7 +74,7 @@ def _parts(store: Store, snapshot: Snapshot) -> dict[str, str]:
     settings = [
         [key, json.loads(value, parse_float=_rounded)]
         for key, value in execute("SELECT key, value FROM settings ORDER BY key")
-        if key not in _COUNTED + _LEARNT
+        if key not in (*_COUNTED, *_LEARNT, MIGRATING_SETTING)
     ]
     documents = execute(
         f"SELECT {_HEAD} FROM documents {of_root} WHERE {alive} ORDER BY root, source"  # noqa: S608

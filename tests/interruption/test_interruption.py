@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from commands import COMMANDS
+from faults import compiled
 from kills import Campaign
 from loopback import LoopbackServer
 from power import PowerCuts
+from refusals import Refusals
 from stage import Stage
 from write_points import compiled_writes
 
@@ -33,7 +35,8 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stage(scratch: Path, server: LoopbackServer) -> Iterator[Stage]:
-    with Stage(compiled_writes(scratch), server.base_url, scratch / "state") as stage:
+    libraries = (compiled(scratch), compiled_writes(scratch))
+    with Stage(libraries, server.base_url, scratch / "state") as stage:
         yield stage
 
 
@@ -73,11 +76,22 @@ def test_a_power_cut_loses_nothing(
     assert losses.completed >= 2
 
 
+@pytest.mark.parametrize("name", ["index again", "migrate", "compact"])
+def test_a_refused_call_loses_nothing(
+    campaign: Campaign, stage: Stage, server: LoopbackServer, name: str
+) -> None:
+    """A full or failing disk in mid-command costs one sentence that says what to do."""
+    refusals = Refusals(campaign, stage, server)
+    trouble = refusals.some_calls(name, number=2, dice=random.Random(name))  # noqa: S311
+    assert trouble.violations == []
+    assert trouble.told.keys() != {""}
+
+
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("script", ["kills.py", "power.py"])
+@pytest.mark.parametrize("script", ["kills.py", "power.py", "refusals.py"])
 def test_every_place(script: str) -> None:
-    """Every command, killed at every place and with the power cut after every call."""
+    """Every command: killed at every place, the power cut after every call, every call refused."""
     done = subprocess.run(
         [sys.executable, HERE / script],
         capture_output=True,
