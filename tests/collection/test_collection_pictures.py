@@ -472,3 +472,23 @@ def test_relevance_is_not_told_of_pictures(kb: ragkit.Collection, docs: Path) ->
     assert {hit.relevance for hit in by_picture} == {None}
     with pytest.raises(InvalidArgument, match="the relevance to a picture is not known"):
         kb.search(image=docs / "img" / "red.png", min_relevance=0.5)
+
+
+def test_a_purged_picture_leaves_no_thumbnail(kb: ragkit.Collection, tmp_path: Path) -> None:
+    """Nor its vector, nor its name; those of the others stay."""
+    there = {hit.source: hit.passage.image for hit in kb.search("red", k=5) if hit.passage.image}
+    image = there["img/red.png"]
+    assert image is not None
+    assert image.thumbnail is not None
+    with kb._store.snapshot() as snapshot:
+        (own,) = [item.passage.id for item in snapshot.all_passages("docs", "img/red.png")]
+        ids, slots = snapshot.ids_and_slots()
+        row = kb._store.rows(snapshot)[slots[ids.tolist().index(own)]].tobytes()
+    small = Path(image.thumbnail).read_bytes()
+    kb.purge("img/red.png")
+    files = [path for path in (tmp_path / "kb").rglob("*") if path.is_file()]
+    assert sum(path.suffix == ".jpg" for path in files) == 3
+    for path in files:
+        content = path.read_bytes()
+        assert not [trace for trace in (small, row, b"red.png", b"red.") if trace in content], path
+    assert kb.verify().ok

@@ -265,6 +265,37 @@ def test_a_purge_says_what_it_took_from_a_migration(
     assert_vectors_are_of(collection, WIDE)
 
 
+@pytest.mark.parametrize("left", ["staged", "previous", "halfway"])
+def test_a_purge_reaches_every_model(
+    collection: ragkit.Collection, tmp_path: Path, embedding_server: LoopbackServer, left: str
+) -> None:
+    """No vector of what is purged is left: not staged, not from before, not bought so far."""
+    if left == "halfway":
+        stopped = collection.migrate(model=WIDE, max_cost_usd=Decimal("0.0001"))
+        assert stopped.stopped
+    else:
+        collection.migrate(model=WIDE, stage_only=left == "staged")
+    with collection._store.snapshot() as snapshot:
+        own = [item.passage for item in snapshot.all_passages("docs", "dunes.md")]
+    sent = [text for _, text in asked(embedding_server) if any(one.text in text for one in own)]
+    rows = []
+    for model in (SMALL, WIDE):
+        for text in sent:
+            row = np.array(vector_of(text, model=model), np.float32)
+            rows.append((row / np.linalg.norm(row)).astype("<f4").tobytes())
+
+    def traces() -> dict[str, int]:
+        files = [path for path in (tmp_path / "kb").rglob("*") if path.is_file()]
+        found = {path.name: path.read_bytes() for path in files}
+        return {name: sum(row in content for row in rows) for name, content in found.items()}
+
+    before = traces()
+    assert (before["vectors.f32"], before["vectors-2.f32"]) != (0, 0)
+    collection.purge("dunes.md")
+    assert set(traces().values()) == {0}
+    assert collection.verify().ok
+
+
 def test_a_way_back_must_exist(
     tmp_path: Path, collection: ragkit.Collection, docs: Path, embedding_server: LoopbackServer
 ) -> None:
