@@ -248,7 +248,7 @@ class _Scan:
             or _ATX.match(bare)
             or _FENCE.match(bare)
             or _RULE.match(bare)
-            or bare.lstrip()[0] == ">"
+            or bare.lstrip().startswith(">")
         )
 
     def _item(self, index: int, match: re.Match[str]) -> int:
