@@ -22,14 +22,14 @@ class Finding:
         place: As in ``Fault``.
         problem: As in ``Fault``.
         document_id: Of the document that must be read again.
-        slot: Of the vector that must be made again.
+        row: (matrix, slot) of the vector that must be made again.
     """
 
     law: str
     place: str
     problem: str
     document_id: int | None = None
-    slot: int | None = None
+    row: tuple[int, int] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,15 +39,15 @@ class Findings:
     faults: list[Fault] = field(default_factory=list)
     laws: Counter[str] = field(default_factory=Counter)
     documents: set[int] = field(default_factory=set)
-    slots: set[int] = field(default_factory=set)
+    rows: set[tuple[int, int]] = field(default_factory=set)
 
     def add(self, finding: Finding) -> None:
         """Take one in."""
         self.laws[finding.law] += 1
         if finding.document_id is not None:
             self.documents.add(finding.document_id)
-        if finding.slot is not None:
-            self.slots.add(finding.slot)
+        if finding.row is not None:
+            self.rows.add(finding.row)
         if self.laws[finding.law] <= _MOST_OF_A_LAW:
             fault = Fault(law=finding.law, place=finding.place, problem=finding.problem)
             self.faults.append(fault)

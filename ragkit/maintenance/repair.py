@@ -106,7 +106,7 @@ class Repair:
         writer.drop_staged()
         with writer.mending() as mending:
             lost = mending.take_roots()
-            vectors = mending.drop_vectors(found.slots)
+            vectors = mending.drop_vectors(found.rows)
             misplaced = mending.place_passages()
             orphans, taken = mending.remove_orphans(), mending.mend_sums()
             unnameable = set(mending.unnameable(found.documents))

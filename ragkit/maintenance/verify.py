@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, repeat
 
 from ragkit.errors import CollectionDamaged, CollectionError
 from ragkit.maintenance.derived import check_words, words_are_missing
@@ -82,7 +83,8 @@ class Verification:
         waiting = audit.waiting()
         if waiting:
             self.notes.append(f"{waiting:,} passages have no vector until the next index")
-        self._look_at_vectors(audit)
+        for matrix in audit.matrices():
+            self._look_at_vectors(audit, matrix)
         self._look_at_words(audit)
         if self.reader is not None:
             self._take(check_sources(self.store, audit, self.reader, self.notes.append))
@@ -99,22 +101,22 @@ class Verification:
         self.passages += len(document.passages)
         self._tell(document.size_bytes)
 
-    def _look_at_vectors(self, audit: Audit) -> None:
+    def _look_at_vectors(self, audit: Audit, matrix: int) -> None:
         try:
-            name, rows, expected = audit.rows()
+            name, rows, expected = audit.rows(matrix)
         except CollectionError as error:
             self.found.add(Finding(law="vectors", place="vectors", problem=str(error)))
             return
-        slots, checksums = audit.vectors()
+        slots, checksums = audit.vectors(matrix)
         lost = slots[slots >= len(rows)]
-        for slot in lost.tolist():
-            problem = f"the file ends before it, at row {len(rows):,} of {expected:,}"
-            self.found.add(
-                Finding(law="vectors", place=f"{name}, row {slot}", problem=problem, slot=slot)
-            )
         there = len(slots) - len(lost)
-        self._take(check_vectors(name, rows, slots[:there], checksums[:there], self._tell))
-        self.vectors = there
+        ended = f"the file ends before it, at row {len(rows):,} of {expected:,}"
+        wrong = check_vectors(rows, slots[:there], checksums[:there], self._tell)
+        for slot, problem in chain(zip(lost.tolist(), repeat(ended)), wrong):
+            place = f"{name}, row {slot}"
+            finding = Finding(law="vectors", place=place, problem=problem, row=(matrix, slot))
+            self.found.add(finding)
+        self.vectors += there
 
     def _look_at_words(self, audit: Audit) -> None:
         if words_are_missing(self.store, audit):

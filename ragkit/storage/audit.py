@@ -206,23 +206,31 @@ class Audit:
 
     # --- vectors
 
-    def rows(self) -> tuple[str, npt.NDArray[np.float32], int]:
-        """Name of the matrix, as many of its rows as are there, and how many there should be."""
-        path = self.path.with_name(matrix_name(self.snapshot.matrix))
-        width, expected = self.snapshot.width, self.snapshot.matrix_rows()
+    def matrices(self) -> list[int]:
+        """Numbers of the matrices that have vectors: those of a migration beside its own."""
+        query = "SELECT DISTINCT matrix FROM vectors WHERE slot IS NOT NULL"
+        others = {row[0] for row in self._connection.execute(query)} - {self.snapshot.matrix}
+        return [self.snapshot.matrix, *sorted(others)]
+
+    def rows(self, matrix: int) -> tuple[str, npt.NDArray[np.float32], int]:
+        """Name of a matrix, as many of its rows as are there, and how many there should be."""
+        path = self.path.with_name(matrix_name(matrix))
+        query = "SELECT coalesce(width, 0) FROM matrices WHERE number = ?"
+        (width,) = self._connection.execute(query, (matrix,)).fetchone() or (0,)
+        query = "SELECT coalesce(max(slot) + 1, 0) FROM vectors WHERE matrix = ?"
+        (expected,) = self._connection.execute(query, (matrix,)).fetchone()
         try:
             there = min(expected, path.stat().st_size // (4 * width)) if width else 0
         except OSError:
             there = 0
-        number = self.snapshot.matrix
-        rows = map_rows(self.path.parent, number=number, width=width, rows=there)
+        rows = map_rows(self.path.parent, number=matrix, width=width, rows=there)
         return path.name, rows, expected
 
-    def vectors(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Slots and checksums of all vectors of the matrix, by slot."""
+    def vectors(self, matrix: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Slots and checksums of all vectors of a matrix, by slot."""
         query = """SELECT slot, coalesce(checksum, -1) FROM vectors
             WHERE matrix = ? AND slot IS NOT NULL"""
-        rows = self._connection.execute(query, (self.snapshot.matrix,))
+        rows = self._connection.execute(query, (matrix,))
         pairs = np.fromiter(rows, np.dtype((np.int64, 2)))
         order = np.argsort(pairs[:, 0], kind="stable")
         return pairs[order, 0], pairs[order, 1]

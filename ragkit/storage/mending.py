@@ -96,16 +96,14 @@ class Mending:
         self._snapshot = snapshot
         self._connection = snapshot.connection
 
-    def drop_vectors(self, slots: Iterable[int]) -> int:
-        """Forget vectors of the matrix that are not what was stored; how many there were."""
-        listed, dropped = sorted(slots), 0
-        for start in range(0, len(listed), _VARIABLES):
-            some = listed[start : start + _VARIABLES]
-            dropped += self._connection.execute(
-                f"""DELETE FROM vectors WHERE matrix = ?
-                AND slot IN ({",".join("?" * len(some))})""",  # noqa: S608
-                (self._snapshot.matrix, *some),
+    def drop_vectors(self, rows: Iterable[tuple[int, int]]) -> int:
+        """Forget vectors, by matrix and slot, that are not what was stored; how many there were."""
+        dropped = sum(
+            self._connection.execute(
+                "DELETE FROM vectors WHERE matrix = ? AND slot = ?", row
             ).rowcount
+            for row in sorted(rows)
+        )
         # What was noted of a refusal can be asked for again.
         return (
             dropped

@@ -265,6 +265,27 @@ def test_a_purge_says_what_it_took_from_a_migration(
     assert_vectors_are_of(collection, WIDE)
 
 
+def test_vectors_of_before_are_verified_too(
+    collection: ragkit.Collection, tmp_path: Path, embedding_server: LoopbackServer
+) -> None:
+    """A byte that flips where nobody searches now is found, and the way back buys that one."""
+    before = collection.status().vectors
+    collection.migrate(model=WIDE)
+    with (tmp_path / "kb/vectors.f32").open("r+b") as file:
+        file.seek(5)
+        byte = file.read(1)[0]
+        file.seek(5)
+        file.write(bytes([byte ^ 1]))
+    report = collection.verify()
+    assert report.vectors == 2 * before
+    assert [(one.law, one.place) for one in report.problems] == [("vectors", "vectors.f32, row 0")]
+    assert collection.verify(repair=True).ok
+    sent = len(asked(embedding_server))
+    collection.migrate(back=True)
+    assert len(asked(embedding_server)) - sent == 1
+    assert_vectors_are_of(collection, SMALL)
+
+
 @pytest.mark.parametrize("left", ["staged", "previous", "halfway"])
 def test_a_purge_reaches_every_model(
     collection: ragkit.Collection, tmp_path: Path, embedding_server: LoopbackServer, left: str
