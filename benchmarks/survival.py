@@ -155,8 +155,8 @@ class Bench:
         last = "new" if answers[-1] == [str(self.edition)] else "old"
         return len(answers), mixed, errors, last
 
-    def write_both(self) -> tuple[int, int]:
-        """(Documents that are there of those that two writers added, how many there should be)."""
+    def write_both(self) -> str:
+        """How many of the documents that two writers added are there."""
         place = self.copied("shared")
         shutil.rmtree(place / "docs")
         self.write_files(place / "docs", 1)
@@ -168,9 +168,11 @@ class Bench:
         ):
             one.communicate()
             two.communicate()
-        rows = self.told("read", place) or []
+        rows = self.told("read", place)
+        if rows is None:
+            return "cannot be read"
         there = {text.split()[2] for text, _ in rows if int(text.split()[2]) >= 10_000}
-        return len(there), 2 * self.documents
+        return f"{len(there)}/{2 * self.documents}"
 
 
 def line(cells: Sequence[object]) -> None:
@@ -188,7 +190,7 @@ def measure(bench: Bench, rounds: int) -> None:
     whole = found["whole, new"] + found["whole, old"]
     other = ("two editions mixed", "lost or doubled", "wrong vectors", "does not open")
     answers, mixed, errors, last = bench.follow()
-    there, wanted = bench.write_both()
+    of_two = bench.write_both()
     line(
         [
             bench.store,
@@ -199,7 +201,7 @@ def measure(bench: Bench, rounds: int) -> None:
             f"{found['bought again'] / rounds / bench.documents:.0%}",
             f"{mixed}/{answers}" + (f", {errors} errors" if errors else ""),
             last,
-            f"{there}/{wanted}",
+            of_two,
             bench.told("fork", bench.base) or "fails",
         ]
     )
