@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ragkit.records import Passage
 
@@ -35,6 +36,7 @@ LARGEST_PREFIX_BYTES = PREFIX_TOKENS * _MOST_BYTES_PER_TOKEN + 2
 _BETWEEN = " > "
 _LONGEST_FRONT_MATTER = 1 << 16
 _LONGEST_HEADING = 300
+_REMEMBERED = 4096
 
 _OPENING = re.compile(r"---[ \t]*(?:\r\n?|\n)")
 _FRONT_MATTER_LINE = re.compile(
@@ -164,12 +166,22 @@ def _path(outer: Sequence[str], text: str, room: int) -> str:
     return _BETWEEN.join(reversed(parts))
 
 
+# Titles and headings stand in front of all passages below them.
+@lru_cache(_REMEMBERED)
 def _cost(words: str) -> int:
     return len(_ROUGH_TOKEN.findall(words))
 
 
+@lru_cache(_REMEMBERED)
+def _words_of(words: str) -> list[str]:
+    return _WORD.findall(words)
+
+
 def _first_words(words: str, room: int, room_characters: int) -> str:
     """As many of the words as fit, from the first."""
+    if len(words) < room_characters and _cost(words) <= room:
+        # No token of a rough count holds a blank: the words cost together what each of them does.
+        return words
     fitting: list[str] = []
     for word in words.split(" "):
         room -= _cost(word)
@@ -182,7 +194,7 @@ def _first_words(words: str, room: int, room_characters: int) -> str:
 
 def _shows(text: str, words: str) -> bool:
     """Whether a line of the text holds these words and no others, whatever the markup."""
-    wanted = _WORD.findall(words)
+    wanted = _words_of(words)
     if not wanted or wanted[0] not in text:
         return False
     return any(
