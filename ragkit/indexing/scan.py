@@ -19,8 +19,10 @@ from ragkit.indexing.seam import FloatMatrix, FloatVector, IdArray, Ranking
 
 __all__ = ["exact_scores", "rank_exactly", "rank_sieved", "sieve_error", "sieve_many"]
 
-# Floats in one block of gathered rows, of scores, or of a float64 copy: 32 MiB.
+# Floats in one block of gathered rows or of scores: 32 MiB.
 _BLOCK_FLOATS = 8 * 2**20
+# Of a float64 copy that stays in the cache until it is added up: 1 MiB.
+_WIDE_FLOATS = 128 * 2**10
 # One thread reads this much in about 1 ms. The product would wake another thread for it, which
 # saves half of that on an idle machine and costs 10 ms on a busy one.
 _ALONE_FLOATS = 8 * 2**20
@@ -44,7 +46,7 @@ def exact_scores(matrix: FloatMatrix, rows: IdArray, query: FloatVector) -> Floa
     """
     wide = query.astype(np.float64)
     scores = np.empty(len(rows), np.float32)
-    step = max(1, _BLOCK_FLOATS // max(2 * matrix.shape[1], 1))
+    step = max(1, _WIDE_FLOATS // max(matrix.shape[1], 1))
     for start in range(0, len(rows), step):
         block = matrix[rows[start : start + step]].astype(np.float64)
         block *= wide
