@@ -211,7 +211,7 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         self._is_new = False
         if own and report.stopped == "interrupted":
             raise KeyboardInterrupt
-        return report
+        return self._compacted(report)
 
     # --- search
 

@@ -27,6 +27,7 @@ from ragkit.models.fingerprint import Fingerprint
 from ragkit.retrieval.late import LateEmbedder
 from ragkit.storage.installation import installation_key
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.staging import PREVIOUS_SETTING
 from ragkit.storage.store import Store
 from ragkit.sync.pricing import Pricer
 
@@ -292,8 +293,6 @@ def _plain(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _previous(own: Settings, snapshot: Snapshot) -> Settings:
-    from ragkit.maintenance.migrate import PREVIOUS_SETTING  # noqa: PLC0415
-
     kept: dict[str, object] = snapshot.setting(PREVIOUS_SETTING, {})
     if not kept:
         raise CollectionError(

@@ -114,9 +114,8 @@ def agreed_settings(
     if wrong:
         raise FingerprintMismatch(
             f"the collection at {directory} has {_spelled(own.model, has, wrong)}, not"
-            f" {_spelled(given.model or own.model, named, wrong)}: its vectors cannot be mixed"
-            f" with others; leave the option out, {_migrate(named, wrong)}, or index into another"
-            " collection with -c"
+            f" {_spelled(given.model or own.model, named, wrong)}: {_why(wrong)}; leave the option"
+            f" out, {_migrate(named, wrong)}, or index into another collection with -c"
         )
     own_key = key_for(str(has["base_url"]) if has["base_url"] else None)
     key = given.api_key if key_is_given else own_key
@@ -228,8 +227,16 @@ def _said(name: str, value: object) -> str:
     return f"{name} {value}"
 
 
+def _why(wrong: list[str]) -> str:
+    if wrong == ["base_url"]:
+        return "its texts go to that server and no other"
+    return "its vectors cannot be mixed with others"
+
+
 def _migrate(values: dict[str, object], wrong: list[str]) -> str:
     """The way out that keeps the collection."""
+    if wrong == ["base_url"]:
+        return f"move it with `ragkit migrate --base-url {values['base_url']}`, which keeps vectors"
     if not {"model", "base_url", "dimensions"}.issuperset(wrong):
         return f"embed all of it anew with Collection.migrate({', '.join(f'{w}=…' for w in wrong)})"
     options = " ".join(f"--{name.replace('_', '-')} {values[name]}" for name in wrong)

@@ -21,6 +21,7 @@ from ragkit.reports import (
     ForgetReport,
     ImportReport,
     PurgeReport,
+    SyncReport,
     VerifyReport,
 )
 from ragkit.retrieval.late import LateEmbedder
@@ -135,6 +136,25 @@ class Upkeep(ABC):
         self._see_that_it_may_write()
         compaction = Compaction(store=self._store, key=installation_key())
         return compaction.run(wait_s=wait_s, listener=progress)
+
+    def _compacted(self, report: SyncReport) -> SyncReport:
+        """After a sync that left waste behind: the report, with what became of it."""
+        if report.stopped is not None or not (report.updated or report.removed):
+            return report
+        from ragkit.maintenance.compact import compact_if_wasteful  # noqa: PLC0415
+
+        try:
+            done = compact_if_wasteful(self._store, installation_key())
+        except CollectionError as error:
+            said = f"most of its vectors belong to no passage, and compacting failed: {error}"
+            return replace(report, warnings=(*report.warnings, (".", said)))
+        if done is None:
+            return report
+        said = (
+            f"compacted: {done.vectors:,} vectors belonged to no passage any more, which was most"
+            " of them"
+        )
+        return replace(report, warnings=(*report.warnings, (".", said)))
 
     def purge(
         self, source: str, *, wait_s: float = 0.0, progress: ProgressListener | None = None

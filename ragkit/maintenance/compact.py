@@ -13,11 +13,12 @@ from ragkit.maintenance.unfinished import unfinished_migration
 from ragkit.reports import CompactReport
 from ragkit.storage.rewriting import Selection
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.staging import PREVIOUS_SETTING
 from ragkit.storage.store import Store
 from ragkit.sync.derive import words_directory
 from ragkit.sync.progress import ProgressListener
 
-__all__ = ["Compaction", "is_wasteful"]
+__all__ = ["Compaction", "compact_if_wasteful", "is_wasteful"]
 
 # A sync compacts by itself when more than this share of the vectors belongs to no passage, and so
 # many of them do: dead vectors are texts that cost nothing when they come back, as after a switch
@@ -35,6 +36,27 @@ def is_wasteful(living: int, vectors: int) -> bool:
     """
     dead = vectors - living
     return dead >= _WASTED_VECTORS and dead > _WASTED_SHARE * vectors
+
+
+def compact_if_wasteful(
+    store: Store, key: bytes, listener: ProgressListener | None = None
+) -> CompactReport | None:
+    """What a sync does at its end; None where there is too little to gain.
+
+    Passages of the same text share a vector, so that there may be more waste than is seen. What a
+    migration made, or leads back to, is no waste, and no sync decides to drop it.
+
+    Raises:
+        CollectionLocked: Another process writes.
+        CollectionError: The disk is full or refuses; the collection is as it was.
+    """
+    with store.snapshot() as snapshot:
+        vectors = snapshot.matrix_rows()
+        if vectors < _WASTED_VECTORS or not is_wasteful(snapshot.count("passages"), vectors):
+            return None
+        if unfinished_migration(snapshot) or snapshot.setting(PREVIOUS_SETTING, {}):
+            return None
+    return Compaction(store=store, key=key).run(listener=listener)
 
 
 def _refuse_loss(snapshot: Snapshot, store: Store) -> None:
@@ -81,8 +103,8 @@ class Compaction:
         rewrite = Rewrite(store=self.store, key=self.key, listener=listener)
         with self.store.writing(wait_s=wait_s) as writer:
             before = writer.snapshot()
-            vectors, matrix = before.count("vectors"), before.matrix_rows()
-            if not before.generation and not matrix:
+            vectors = before.all_vectors()
+            if not before.generation and not vectors:
                 raise CollectionError(
                     f"the collection at {self.store.directory} holds nothing yet: index first"
                 )
@@ -92,7 +114,7 @@ class Compaction:
             return CompactReport(
                 before_bytes=before_bytes,
                 after_bytes=self.store.size_bytes(),
-                vectors=vectors - after.count("vectors"),
+                vectors=vectors - after.all_vectors(),
                 generation=after.generation,
                 seconds=time.monotonic() - started,
             )

@@ -25,7 +25,7 @@ from ragkit.retrieval.calibration import CALIBRATION_SETTING
 from ragkit.screening.screen import Screen
 from ragkit.storage.rows import Problem
 from ragkit.storage.snapshot import Snapshot
-from ragkit.storage.staging import MIGRATING_SETTING
+from ragkit.storage.staging import MIGRATING_SETTING, PREVIOUS_SETTING
 from ragkit.storage.store import Store
 from ragkit.storage.writer import Writer
 from ragkit.sync.arrivals import Arrival, CutDocument
@@ -37,10 +37,8 @@ from ragkit.sync.pipeline import Outcome, Pipeline
 from ragkit.sync.pricing import Pricing, saved_usd
 from ragkit.sync.progress import ProgressListener
 
-__all__ = ["PREVIOUS_SETTING", "Migration"]
+__all__ = ["Migration"]
 
-# What the collection's vectors were made by before the last switch, for the way back.
-PREVIOUS_SETTING = "previous"
 _SIZE_SETTING = "passage_tokens"
 
 

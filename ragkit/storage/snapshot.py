@@ -443,6 +443,12 @@ class Snapshot:
         number: int = self._connection.execute(query).fetchone()[0]
         return number
 
+    def all_vectors(self) -> int:
+        """Vectors of every matrix, those of earlier models and of a migration included."""
+        query = "SELECT count(*) FROM vectors WHERE slot IS NOT NULL"
+        number: int = self._connection.execute(query).fetchone()[0]
+        return number
+
     def matrix_rows(self) -> int:
         """Rows of its matrix that are committed."""
         query = f"SELECT coalesce(max(slot) + 1, 0) FROM vectors WHERE {self._in_matrix('1')}"  # noqa: S608

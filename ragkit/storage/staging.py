@@ -14,11 +14,13 @@ import msgspec
 from ragkit.errors import CollectionDamaged
 from ragkit.storage.rows import Problem
 
-__all__ = ["MIGRATING_SETTING", "STAGED_SETTING", "Staged"]
+__all__ = ["MIGRATING_SETTING", "PREVIOUS_SETTING", "STAGED_SETTING", "Staged"]
 
 STAGED_SETTING = "staged"
 # What a migration that has bought vectors leads to, until it has switched or was given up.
 MIGRATING_SETTING = "migrating"
+# What the last migration led away from, and can go back to.
+PREVIOUS_SETTING = "previous"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,7 +196,7 @@ def test_compacting_ends_the_way_back(
 ) -> None:
     """Compacting drops the old vectors; later migrations go on as before."""
     collection.migrate(model=WIDE)
-    collection.compact()
+    assert collection.compact().vectors == len(collection.passages())
     assert [path.name for path in collection.path.glob("*.f32")] == ["vectors.f32"]
     assert_vectors_are_of(collection, WIDE)
     with pytest.raises(CollectionError, match=r"no way back: .* or compacted since"):
@@ -536,6 +536,13 @@ def test_the_refusals_say_how(
     )
     with pytest.raises(FingerprintMismatch, match=other_width):
         ragkit.open(collection.path, dimensions=16, settings=own)
+    elsewhere = (
+        r"has model test/small, base_url .*, not model test/small, base_url http://127.0.0.1:9/v1:"
+        r" its texts go to that server and no other; .* move it with"
+        r" `ragkit migrate --base-url http://127.0.0.1:9/v1`, which keeps vectors"
+    )
+    with pytest.raises(FingerprintMismatch, match=elsewhere):
+        ragkit.open(collection.path, base_url="http://127.0.0.1:9/v1", settings=own)
     (docs / "new.md").write_text("Walnuts have shells.")
     resized = settings(embedding_server, size=50)
     with (

@@ -225,6 +225,37 @@ def test_when_it_compacts_itself(living: int, vectors: int, wasteful: bool) -> N
     assert is_wasteful(living, vectors) is wasteful
 
 
+def test_a_sync_gives_back_what_is_mostly_waste(
+    kb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing while a migration or its way back needs the vectors; then it is done and told."""
+    monkeypatch.setattr("ragkit.maintenance.compact._WASTED_VECTORS", 20)
+    many = tmp_path / "many"
+    many.mkdir()
+    for number in range(30):
+        (many / f"{number}.txt").write_text(f"Sentence {number} of many about whales.")
+    with opened(kb) as collection:
+        before = collection.status().vectors
+        collection.sync(many)
+        for number in range(1, 30):
+            (many / f"{number}.txt").unlink()
+        with collection._store.writing() as writer:
+            writer.set({"previous": {"model": "any"}})
+        assert collection.sync(many).warnings == ()
+        (many / "0.txt").write_text("Another sentence about whales.")
+        with collection._store.writing() as writer:
+            writer.set({"previous": {}})
+        ((source, said),) = collection.sync(many).warnings
+        assert source == "."
+        assert said.startswith("compacted: ")
+        assert "vectors belonged to no passage any more" in said
+        assert collection.status().vectors <= before + 1
+        assert collection.verify().problems == ()
+        assert collection.search("whales", k=1)[0].source == "0.txt"
+        (many / "0.txt").write_text("A third sentence about whales.")
+        assert collection.sync(many).warnings == ()
+
+
 # --- purge
 
 
