@@ -78,6 +78,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
         "settings": evaluation.settings.json,
         "seconds": round(evaluation.seconds, 6),
         "search_ms": round(evaluation.search_ms, 3),
+        "tokens": evaluation.tokens,
         **_reranking_json(evaluation),
         "measures": evaluation.measures,
         "misses": [question_json(one.question) for one in evaluation.misses],

@@ -278,7 +278,7 @@ class AsyncCollection(AsyncUpkeep):
         query: str | None = None,
         *,
         image: StrPath | bytes | None = None,
-        k: int = 10,
+        k: int | None = None,
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
         rerank: str | None = None,
@@ -306,7 +306,7 @@ class AsyncCollection(AsyncUpkeep):
         self,
         queries: Sequence[str],
         *,
-        k: int = 10,
+        k: int | None = None,
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
     ) -> list[Hits]:
@@ -369,7 +369,7 @@ class AsyncCollection(AsyncUpkeep):
         query: str,
         where: Mapping[str, str] | None = None,
         *,
-        k: int = 10,
+        k: int | None = None,
         mode: Mode = "hybrid",
         rerank: str | None = None,
     ) -> WhyNot:

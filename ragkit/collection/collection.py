@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 from ragkit.collection.arguments import StrPath, dollars_of, options_of, paths_of, query_of
 from ragkit.collection.embedders import Embedders
 from ragkit.collection.expenses import Expenses
-from ragkit.collection.instruments import Instruments
-from ragkit.collection.migration import Migrations
 from ragkit.collection.models import (
     check_model,
     fingerprint_of,
@@ -28,6 +26,7 @@ from ragkit.collection.models import (
 from ragkit.collection.parts import Generations, Parts
 from ragkit.collection.remembered import ServerMemory
 from ragkit.collection.status import status_of
+from ragkit.collection.tuning import Tunable
 from ragkit.collection.upkeep import Upkeep
 from ragkit.collection.watching import Watching
 from ragkit.config import Settings
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["Collection", "StrPath"]
 
 
-class Collection(Instruments, Migrations, Upkeep, Watching):
+class Collection(Tunable, Upkeep, Watching):
     """Made by ``ragkit.open``. Thread-safe; other processes may read and write beside it."""
 
     def __init__(
@@ -220,7 +219,7 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         query: str | None = None,
         *,
         image: StrPath | bytes | None = None,
-        k: int = 10,
+        k: int | None = None,
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
         rerank: str | None = None,
@@ -234,43 +233,54 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
             query: What is asked; may be left out where there is a picture.
             image: A PNG, JPEG, WebP or GIF to look for by what it shows, as a path, its bytes, or
                 an https URL. With a query too the words count as well. The model must take images.
-            k: How many.
+            k: How many; None for 10, or as many as tuning chose.
             mode: ``hybrid``, ``semantic`` or ``lexical``; a picture alone is looked for by meaning.
             where: Conditions that a passage's document must fit.
-            rerank: Name of a model that puts the hits in its own order.
-            min_relevance: Not available in this version.
+            rerank: Name of a model that puts the hits in its own order; ``none`` for none where
+                tuning chose one.
+            min_relevance: Hits whose relevance is less are left out, from 0 to 1.
             exact: Exact search, whatever it costs.
             explain: Give each hit an ``Explanation``.
 
         What a server charges for the query and for *rerank* is noted in the ledger; ``unnoted``
         says where it could not be.
         """
-        hits = self._answer(
-            lambda retriever, _: retriever.search(
-                query_of(query, image),
-                k=k,
+        asked = query_of(query, image)
+
+        def found(retriever: Retriever, snapshot: Snapshot) -> Hits:
+            own = self._own_settings(snapshot)
+            return retriever.search(
+                asked,
+                k=own.k_of(k),
                 mode=mode,
                 where=where,
-                rerank=rerank,
+                # A picture has no words for a model to read that nobody named.
+                rerank=own.rerank_of(rerank) if query else rerank,
                 min_relevance=min_relevance,
                 exact=exact,
                 explain=explain,
             )
-        )
+
+        hits = self._answer(found)
         return Hits(hits, rerank=self._expenses.noted(hits.rerank), relevant=hits.relevant)
 
     def search_many(
         self,
         queries: Sequence[str],
         *,
-        k: int = 10,
+        k: int | None = None,
         mode: Mode = "hybrid",
         where: Mapping[str, str] | None = None,
     ) -> list[Hits]:
         """``search`` for each query, embedded in one call and answered from one generation."""
-        found = self._answer(
-            lambda retriever, _: retriever.search_many(queries, k=k, mode=mode, where=where)
-        )
+
+        def answers(retriever: Retriever, snapshot: Snapshot) -> list[Hits]:
+            own = self._own_settings(snapshot)
+            return retriever.search_many(
+                queries, k=own.k_of(k), mode=mode, where=where, rerank=own.rerank
+            )
+
+        found = self._answer(answers)
         self._expenses.note()
         return found
 
@@ -306,9 +316,13 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
         tokenizer = tokenizer_of(tokenizer)
 
         def packed(retriever: Retriever, snapshot: Snapshot) -> Context:
-            k = hits_to_fill(max_tokens)
             hits = retriever.search(
-                query, k=k, mode=mode, where=where, rerank=rerank, min_relevance=min_relevance
+                query,
+                k=hits_to_fill(max_tokens),
+                mode=mode,
+                where=where,
+                rerank=self._own_settings(snapshot).rerank_of(rerank),
+                min_relevance=min_relevance,
             )
             context = pack(
                 hits,
@@ -398,9 +412,11 @@ class Collection(Instruments, Migrations, Upkeep, Watching):
             self._store.discard_if_empty()
 
     @contextlib.contextmanager
-    def _retrieving(self) -> Iterator[tuple[Retriever, Snapshot]]:
+    def _retrieving(self, embedder: Embedder | None = None) -> Iterator[tuple[Retriever, Snapshot]]:
         with self._store.snapshot() as snapshot, self._generations.of(snapshot) as parts:
-            yield parts.retriever(snapshot), snapshot
+            own = self._own_settings(snapshot)
+            retriever = parts.retriever(snapshot, embedder)
+            yield retriever.weighed(own.semantic_weight, own.context_weight), snapshot
 
     def _parts_of(self, snapshot: Snapshot) -> Parts:
         embedder = self._embedders.of(snapshot.fingerprint)

@@ -14,6 +14,7 @@ from ragkit.errors import GenerationGone
 from ragkit.storage.store import Store
 
 if TYPE_CHECKING:
+    from ragkit.embedding.seam import Embedder
     from ragkit.evaluation.querysets import Question
     from ragkit.evaluation.results import Evaluation
     from ragkit.records import Context
@@ -44,8 +45,14 @@ class Instruments(ABC):
         """Name of its model."""
 
     @abstractmethod
-    def _retrieving(self) -> AbstractContextManager[tuple[Retriever, Snapshot]]:
+    def _retrieving(
+        self, embedder: Embedder | None = None
+    ) -> AbstractContextManager[tuple[Retriever, Snapshot]]:
         """A retriever with the generation that it is of."""
+
+    @abstractmethod
+    def _own_settings(self, snapshot: Snapshot) -> SearchSettings:
+        """How it is searched where a search does not say otherwise."""
 
     @abstractmethod
     def _note_expenses(self) -> None:
@@ -79,7 +86,7 @@ class Instruments(ABC):
             k: Numbers of hits to measure recall at.
             mode: As for ``search``.
             rerank: As for ``search``; what it costs is noted in the ledger.
-            settings: Weights to search with instead of the collection's own.
+            settings: To search with instead of the collection's own.
 
         Raises:
             PathNotFound: There is no such file.
@@ -87,16 +94,15 @@ class Instruments(ABC):
             ConfigurationError: The reranking model cannot be asked, as for want of a key.
         """
         from ragkit.evaluation.evaluate import evaluate  # noqa: PLC0415 - loads tiktoken
-        from ragkit.retrieval.settings import SearchSettings  # noqa: PLC0415
 
-        chosen = settings or SearchSettings()
-        if rerank is not None:
-            chosen = replace(chosen, rerank=rerank)
-        found = self._answer(
-            lambda retriever, snapshot: evaluate(
+        def evaluated(retriever: Retriever, snapshot: Snapshot) -> Evaluation:
+            chosen = self._own_settings(snapshot) if settings is None else settings
+            chosen = replace(chosen, rerank=chosen.rerank_of(rerank))
+            return evaluate(
                 queries, retriever=retriever, store=snapshot, k=k, mode=mode, settings=chosen
             )
-        )
+
+        found = self._answer(evaluated)
         self._note_expenses()
         return replace(found, collection=str(self.path), model=self.model)
 
@@ -116,26 +122,28 @@ class Instruments(ABC):
         query: str,
         where: Mapping[str, str] | None = None,
         *,
-        k: int = 10,
+        k: int | None = None,
         mode: Mode = "hybrid",
         rerank: str | None = None,
     ) -> WhyNot:
         """Why a search did not return a document: ``[ROOT:]SOURCE``, or a path from here."""
         from ragkit.retrieval.absence import why_not  # noqa: PLC0415
 
-        return self._answer(
-            lambda retriever, snapshot: why_not(
+        def told(retriever: Retriever, snapshot: Snapshot) -> WhyNot:
+            own = self._own_settings(snapshot)
+            return why_not(
                 source,
                 query,
                 retriever=retriever,
                 store=snapshot,
                 place_of=self._store.place_of,
                 where=where,
-                k=k,
+                k=own.k_of(k),
                 mode=mode,
-                rerank=rerank,
+                rerank=own.rerank_of(rerank),
             )
-        )
+
+        return self._answer(told)
 
     def draft_questions(self, number: int) -> list[Question]:
         """At most that many questions from its documents, made without a model; to be edited."""

@@ -107,11 +107,16 @@ class Parts:
         self._asked_for_neighbours = 0
         self._rebuilt: tempfile.TemporaryDirectory[str] | None = None
 
-    def retriever(self, snapshot: Snapshot) -> Retriever:
-        """A retriever over the snapshot, valid for as long as that is."""
+    def retriever(self, snapshot: Snapshot, embedder: Embedder | None = None) -> Retriever:
+        """A retriever over the snapshot, valid for as long as that is.
+
+        Args:
+            snapshot: Of the generation.
+            embedder: Instead of the collection's own, of the same fingerprint.
+        """
         return Retriever(
             store=snapshot,
-            embedder=self._embedder,
+            embedder=embedder or self._embedder,
             vectors=ProvenVectorRanker(
                 LateVectorRanker(lambda: self._vector_ranker(snapshot)),
                 lambda ids: self._prove(snapshot, ids),

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from itertools import islice
 
-from ragkit.errors import AmbiguousSource, InvalidArgument, SourceNotFound
+from ragkit.errors import InvalidArgument
 from ragkit.evaluation.metrics import mrr, ndcg_at_k, recall_at_k
 from ragkit.evaluation.querysets import Question, read_questions
 from ragkit.evaluation.results import Evaluation, Excerpt, Outcome, summarise
-from ragkit.records import Document, Hit, Hits
-from ragkit.retrieval.context import hits_to_fill, pack
-from ragkit.retrieval.matching import QuotableText
+from ragkit.evaluation.targets import Place, Target, target_of
+from ragkit.records import Hit, Hits
+from ragkit.retrieval.context import hits_to_fill
 from ragkit.retrieval.retriever import Mode, Retriever
 from ragkit.retrieval.settings import SearchSettings
 from ragkit.storage.snapshot import Snapshot
@@ -31,13 +30,6 @@ _TOGETHER = 64
 _SHOWN_HITS = 3
 _SHOWN_CHARACTERS = 280
 
-# A short answer may stand in a document over and over.
-_MOST_PLACES = 100
-
-# Root and source of a document, and where in it the answer stands.
-Place = tuple[str, str]
-Spans = dict[Place, list[tuple[int, int]]]
-
 
 def evaluate(
     queries: str | os.PathLike[str] | Sequence[Question],
@@ -47,6 +39,8 @@ def evaluate(
     k: int | Sequence[int],
     mode: Mode,
     settings: SearchSettings | None = None,
+    budgets: tuple[int, ...] = BUDGETS,
+    targets: Sequence[Target] | None = None,
 ) -> Evaluation:
     """Ask every question and measure the answers.
 
@@ -62,6 +56,9 @@ def evaluate(
         k: Numbers of hits to measure recall at.
         mode: As for ``search``.
         settings: Weights and reranking; None for ragkit's own way.
+        budgets: Tokens of the contexts to measure.
+        targets: Where the answers are, where that is known already: they are the same however the
+            documents are cut.
 
     Raises:
         PathNotFound: There is no such file.
@@ -81,11 +78,14 @@ def evaluate(
         retriever=retriever.weighed(settings.semantic_weight, settings.context_weight),
         mode=mode,
         rerank=settings.rerank,
+        k=wanted,
     )
-    depth = max(wanted[-1], _NDCG_K, hits_to_fill(BUDGETS[-1]))
+    depth = max(wanted[-1], _NDCG_K, *map(hits_to_fill, budgets))
+    known = iter(targets or (target_of(question, store) for question in questions))
+    measuring = _Measuring(store=store, k=wanted, budgets=budgets)
     found = tuple(
-        _outcome(question, hits, store, wanted)
-        for question, hits in asking.answers(questions, depth)
+        measuring.outcome(question, target, hits)
+        for (question, hits), target in zip(asking.answers(questions, depth), known, strict=True)
     )
     return Evaluation(
         collection="",
@@ -97,6 +97,7 @@ def evaluate(
         seconds=time.perf_counter() - started_s,
         settings=replace(settings, k=None),
         search_ms=1000 * asking.seconds / len(questions),
+        tokens=tuple(tokens / len(questions) for tokens in asking.tokens),
         cost_usd=asking.cost_usd,
         not_reranked=asking.not_reranked,
         why_not_reranked=asking.why_not_reranked,
@@ -110,7 +111,9 @@ class _Asking:
     retriever: Retriever
     mode: Mode
     rerank: str | None
+    k: tuple[int, ...]
     seconds: float = 0.0
+    tokens: list[int] = field(default_factory=list)
     cost_usd: Decimal | None = Decimal(0)
     not_reranked: int = 0
     why_not_reranked: str = ""
@@ -129,6 +132,9 @@ class _Asking:
                 yield question, hits
 
     def _count(self, hits: Hits) -> None:
+        before = self.tokens or [0] * len(self.k)
+        tokens = [hit.passage.tokens for hit in hits[: self.k[-1]]]
+        self.tokens = [sum(tokens[:k], start) for k, start in zip(self.k, before, strict=True)]
         told = hits.rerank
         if told is None:
             return
@@ -149,35 +155,38 @@ def _depths(k: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(set(wanted)))
 
 
-def _outcome(
-    question: Question, hits: Sequence[Hit], store: Snapshot, k: tuple[int, ...]
-) -> Outcome:
-    documents, notes = _documents(question, store)
-    spans, note = _answer_spans(question, documents)
-    notes += [note] if note else []
-    # A name that the collection does not have stays relevant: the question cannot be answered.
-    relevant = [_place(document) for document in documents]
-    relevant += [("", f"missing {n}") for n in range(len(question.sources) - len(documents))]
-    hits = [_where_right(hit, spans, relevant) for hit in hits]
-    ranked = [(hit.root, hit.source) for hit in hits]
-    values = _values("source", _places_once(ranked), relevant, k)
-    answer_rank = None
-    if spans:
-        answers = [_overlaps(hit, spans) for hit in hits]
-        answer_rank = answers.index(True) + 1 if True in answers else None
-        marks = ["answer" if rank == answer_rank else f"hit {rank}" for rank in _ranks(hits)]
-        values |= _values("answer", marks, ["answer"], k)
-        values |= {f"answer budget@{n}": _packed_share(hits, spans, store, n) for n in BUDGETS}
-    first = next((rank for rank, one in enumerate(ranked, 1) if one in relevant), None)
-    return Outcome(
-        question=question,
-        source_rank=first,
-        answer_rank=answer_rank,
-        values=values,
-        found=f"{hits[0].source}:{hits[0].passage.line}" if hits else "",
-        note="; ".join(notes),
-        hits=tuple(map(_excerpt, hits[:_SHOWN_HITS])),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measuring:
+    """What is measured of each question."""
+
+    store: Snapshot
+    k: tuple[int, ...]
+    budgets: tuple[int, ...]
+
+    def outcome(self, question: Question, target: Target, found: Sequence[Hit]) -> Outcome:
+        """What became of one question."""
+        hits = [target.where_right(hit) for hit in found]
+        ranked = [(hit.root, hit.source) for hit in hits]
+        values = _values("source", _places_once(ranked), target.relevant, self.k)
+        answer_rank = None
+        if target.spans:
+            answers = list(map(target.overlaps, hits))
+            answer_rank = answers.index(True) + 1 if True in answers else None
+            marks = ["answer" if rank == answer_rank else f"hit {rank}" for rank in _ranks(hits)]
+            values |= _values("answer", marks, ["answer"], self.k)
+            values |= {
+                f"answer budget@{n}": target.packed_share(hits, self.store, n) for n in self.budgets
+            }
+        first = next((rank for rank, one in enumerate(ranked, 1) if one in target.relevant), None)
+        return Outcome(
+            question=question,
+            source_rank=first,
+            answer_rank=answer_rank,
+            values=values,
+            found=f"{hits[0].source}:{hits[0].passage.line}" if hits else "",
+            note=target.note,
+            hits=tuple(map(_excerpt, hits[:_SHOWN_HITS])),
+        )
 
 
 def _excerpt(hit: Hit) -> Excerpt:
@@ -212,78 +221,3 @@ def _places_once(ranked: Sequence[Place]) -> list[object]:
         places.append((rank, one) if one in seen else one)
         seen.add(one)
     return places
-
-
-def _documents(question: Question, store: Snapshot) -> tuple[list[Document], list[str]]:
-    """Those of the question's documents that the collection has, and what is wrong with others."""
-    found: list[Document] = []
-    notes: list[str] = []
-    for name in question.sources:
-        try:
-            document = store.document(*store.locate(name))
-        except (SourceNotFound, AmbiguousSource) as error:
-            notes.append(str(error))
-            continue
-        if document is not None:
-            found.append(document)
-    return found, notes
-
-
-def _answer_spans(question: Question, documents: Sequence[Document]) -> tuple[Spans, str]:
-    """Where the answer stands in each document, and what is wrong where it stands in none."""
-    spans = {_place(one): there for one in documents if (there := _spans_in(one, question))}
-    if spans or not documents:
-        return spans, ""
-    if question.start is not None:
-        return {}, "start and end lie outside of the document"
-    if question.answer is not None:
-        return {}, "the answer is not in the document as it is quoted"
-    if question.page is not None:
-        return {}, f"the document has no page {question.page}"
-    return {}, ""
-
-
-def _spans_in(document: Document, question: Question) -> list[tuple[int, int]]:
-    if question.start is not None and question.end is not None:
-        return [(question.start, question.end)] if question.end <= len(document.text) else []
-    if question.answer is not None:
-        found = islice(QuotableText(document.text).places(question.answer), _MOST_PLACES)
-        return [(match.start, match.end) for match in found]
-    if question.page is not None and question.page <= len(document.pages):
-        starts = (*document.pages, len(document.text))
-        start, end = starts[question.page - 1], starts[question.page]
-        return [(start, end)] if start < end else []
-    return []
-
-
-def _place(document: Document) -> Place:
-    return document.root, document.source
-
-
-def _where_right(hit: Hit, spans: Spans, relevant: Sequence[Place]) -> Hit:
-    """The hit in that of its places which answers, if one does: it names them all."""
-    if not hit.also_in:
-        return hit
-    places = [replace(hit, passage=passage) for passage in (hit.passage, *hit.also_in)]
-    right = [one for one in places if (one.root, one.source) in relevant]
-    return next((one for one in right if _overlaps(one, spans)), (right or places)[0])
-
-
-def _overlaps(hit: Hit, spans: Spans) -> bool:
-    there = spans.get((hit.root, hit.source), ())
-    return any(start < hit.end and hit.start < end for start, end in there)
-
-
-def _packed_share(hits: Sequence[Hit], spans: Spans, store: Snapshot, budget: int) -> float:
-    """Share of the answer's characters that a context quotes, at the place where most are."""
-    context = pack(hits[: hits_to_fill(budget)], store=store, max_tokens=budget)
-    return max(
-        sum(
-            max(0, min(end, citation.end) - max(start, citation.start))
-            for citation in context.citations
-            if (citation.root, citation.source) == place
-        )
-        / (end - start)
-        for place, there in spans.items()
-        for start, end in there
-    )

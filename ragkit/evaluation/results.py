@@ -129,6 +129,7 @@ class Evaluation:
         settings: How it was searched, where that was not ragkit's own way.
         search_ms: Wall time of a search, in the mean; without the question's embedding where all
             were embedded together.
+        tokens: For each k, how many cl100k tokens the first k hits have together, in the mean.
         cost_usd: What the reranking model charged; None where it does not say.
         not_reranked: Questions that the reranking model failed at; they count in the order that
             they had.
@@ -144,6 +145,7 @@ class Evaluation:
     seconds: float = 0.0
     settings: SearchSettings = field(default_factory=SearchSettings)
     search_ms: float = 0.0
+    tokens: tuple[float, ...] = ()
     cost_usd: Decimal | None = Decimal(0)
     not_reranked: int = 0
     why_not_reranked: str = ""

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from ragkit.errors import InvalidArgument
 from ragkit.retrieval.arguments import check_k, check_weight
 
-__all__ = ["DEFAULT_K", "SearchSettings"]
+__all__ = ["DEFAULT_K", "NO_RERANK", "SearchSettings"]
 
 DEFAULT_K = 10
+# Named instead of a model, it leaves a collection's own aside.
+NO_RERANK = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,16 @@ class SearchSettings:
             raise InvalidArgument(
                 f"rerank={self.rerank!r}: name a model, such as cohere/rerank-v3.5"
             )
+
+    def k_of(self, asked: int | None) -> int:
+        """How many hits a search returns that was asked for so many, or for no number."""
+        return asked if asked is not None else self.k or DEFAULT_K
+
+    def rerank_of(self, asked: str | None) -> str | None:
+        """The model that reranks a search that names this one, ``none``, or nothing."""
+        if asked is not None:
+            return None if asked == NO_RERANK else asked
+        return self.rerank
 
     @property
     def json(self) -> dict[str, object]:
