@@ -221,6 +221,7 @@ class CollectionStatus:
         spent: By model and use, with what the cache saved.
         staged: Model of the generation that a migration holds ready; None without one.
         migration: Command line that goes on with a migration that has not switched; None without.
+        tuned: How it is searched because tuning chose so, or why it is not; None without that.
     """
 
     collection: str
@@ -239,6 +240,7 @@ class CollectionStatus:
     spent: tuple[ModelSpending, ...] = ()
     staged: str | None = None
     migration: str | None = None
+    tuned: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,11 @@ class Chunker:
         """The hard limit, in the model's own tokens."""
         return self._limit.max_tokens
 
+    @property
+    def passage_tokens(self) -> int:
+        """Size that passages aim at: smaller than asked for where the model takes little."""
+        return self._target
+
     def split(self, document: Document) -> list[Passage]:
         """Cut a document.
 

@@ -25,6 +25,7 @@ _COMMANDS = (
     "context",
     "why-not",
     "eval",
+    "tune",
     "status",
     "verify",
     "compact",

@@ -29,6 +29,7 @@ from ragkit.reports import (
 if TYPE_CHECKING:
     from ragkit.evaluation.querysets import Question
     from ragkit.evaluation.results import Evaluation
+    from ragkit.evaluation.tuning import Tuning
     from ragkit.models.fingerprint import Fingerprint
     from ragkit.retrieval.absence import WhyNot
     from ragkit.retrieval.excerpts import Format
@@ -355,6 +356,38 @@ class AsyncCollection(AsyncUpkeep):
             self.collection.evaluate, queries, k=k, mode=mode, rerank=rerank, settings=settings
         )
         return await asyncio.to_thread(evaluate)
+
+    async def tune(
+        self,
+        queries: StrPath | Sequence[Question],
+        *,
+        passage_tokens: Sequence[int] | None = None,
+        rerank: str | None = None,
+        max_cost_usd: float | Decimal | None = None,
+        seed: int = 0,
+        wait_s: float = 0.0,
+        told: Callable[[str], None] | None = None,
+    ) -> Tuning:
+        """As ``Collection.tune``; *told* is called in another thread."""
+        tune = partial(
+            self.collection.tune,
+            queries,
+            passage_tokens=passage_tokens,
+            rerank=rerank,
+            max_cost_usd=max_cost_usd,
+            seed=seed,
+            wait_s=wait_s,
+            told=told,
+        )
+        return await asyncio.to_thread(tune)
+
+    async def apply_tuning(self, tuning: Tuning, *, wait_s: float = 0.0) -> None:
+        """As ``Collection.apply_tuning``."""
+        await asyncio.to_thread(partial(self.collection.apply_tuning, tuning, wait_s=wait_s))
+
+    async def reset_tuning(self, *, wait_s: float = 0.0) -> None:
+        """As ``Collection.reset_tuning``."""
+        await asyncio.to_thread(partial(self.collection.reset_tuning, wait_s=wait_s))
 
     async def verify_quotes(
         self, answer: str, *, context: Context | None = None

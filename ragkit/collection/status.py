@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from ragkit.collection.tuned import tuned_of
 from ragkit.maintenance.unfinished import unfinished_migration
 from ragkit.reports import CollectionStatus
+from ragkit.storage.installation import installation_key
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
 
@@ -16,6 +18,7 @@ def status_of(snapshot: Snapshot, store: Store, model: str) -> CollectionStatus:
     """The status at one generation."""
     spent = tuple(snapshot.spent_by_model())
     staged, unfinished = snapshot.staged, unfinished_migration(snapshot)
+    tuned = tuned_of(snapshot, installation_key)
     return CollectionStatus(
         collection=str(store.directory),
         model=model,
@@ -33,6 +36,7 @@ def status_of(snapshot: Snapshot, store: Store, model: str) -> CollectionStatus:
         spent=spent,
         staged=None if staged is None else str(staged.settings["model"]),
         migration=None if unfinished is None else unfinished.goes_on,
+        tuned=None if tuned is None else str(tuned),
     )
 
 

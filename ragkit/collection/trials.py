@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from ragkit.chunking import Chunker
 from ragkit.collection.arguments import StrPath
 from ragkit.collection.tuned import passage_tokens_of
 from ragkit.embedding.remembering import RememberingEmbedder
 from ragkit.evaluation.querysets import Question, read_questions
-from ragkit.evaluation.tuning import Trial, Tuner, Tuning
+from ragkit.evaluation.tuning import Tuner, Tuning
 from ragkit.maintenance.migrate import discard_staged
 from ragkit.retrieval.retriever import Retriever
 from ragkit.retrieval.settings import SearchSettings
@@ -30,6 +31,8 @@ _SIZES = (100, 200, 400)
 _MOST_UNASKED = 10_000
 # So many questions tell what the reranking of all of them costs.
 _PRICED_BY = 3
+
+_Parts = tuple[Retriever, Snapshot]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,28 +69,44 @@ class Trials:
         if isinstance(queries, (str, os.PathLike)):
             queries = read_questions(queries)
         embedder = RememberingEmbedder(self.collection._embedders.current)
-        with self.collection._retrieving(embedder) as (retriever, snapshot):
-            size = passage_tokens_of(snapshot)
-            tuner = Tuner(queries, snapshot, seed=seed)
-            ways = Tuner.ways(self.collection.search_settings)
-            self.told(f"passages of {size} tokens: {len(ways)} ways to search")
-            for settings in ways:
-                tuner.attempt(settings, passage_tokens=size, retriever=retriever, store=snapshot)
+        now = self.collection.search_settings
+        ways = Tuner.ways(now)
+        with self.collection._retrieving(embedder) as here:
+            size = self._real(passage_tokens_of(here[1]))
+            tuner = Tuner(queries, here[1], seed=seed)
+            self._attempt(tuner, size, ways, here)
             for other in self._sizes(sizes, size):
-                self._attempt_size(tuner, other, ways, embedder)
-            if rerank is not None:
-                self._attempt_reranking(tuner, rerank, (retriever, snapshot), embedder)
+                with self._recut(other, embedder) as there:
+                    if there is None:
+                        self.untried.append(f"passages of {other} tokens: the limit was reached")
+                    else:
+                        self._attempt(tuner, other, ways, there)
+            model = now.rerank_of(rerank)
+            if model is not None:
+                self._attempt_reranking(tuner, model, here, embedder)
         self.collection._note_expenses()
         return tuner.result(untried=self.untried, cost_usd=self.spent_usd)
 
+    def _attempt(
+        self, tuner: Tuner, size: int, ways: Sequence[SearchSettings], parts: _Parts
+    ) -> None:
+        self.told(f"passages of {size} tokens: {len(ways)} ways to search")
+        for settings in ways:
+            tuner.attempt(settings, passage_tokens=size, retriever=parts[0], store=parts[1])
+
     # --- other sizes of passages
+
+    def _real(self, size: int) -> int:
+        """The size that passages aim at when this one is asked for: the model may take less."""
+        model = self.collection._settings.profile
+        return Chunker(model=model, passage_tokens=size).passage_tokens
 
     def _sizes(self, asked: Sequence[int] | None, own: int) -> Iterator[int]:
         """The sizes that may be tried, the others noted with their reason or price."""
-        wanted = [size for size in dict.fromkeys(asked or ()) if size != own]
-        if asked is None:
-            wanted = [size for size in _SIZES if size != own]
+        wanted = dict.fromkeys(self._real(size) for size in (_SIZES if asked is None else asked))
         for size in wanted:
+            if size == own:
+                continue
             reason = self._hindrance(size, is_asked=asked is not None)
             if reason:
                 self.untried.append(f"passages of {size} tokens: {reason}")
@@ -120,32 +139,13 @@ class Trials:
         is_within = plan.cost_usd is not None and plan.cost_usd <= self.left_usd
         return "" if is_within else f"{said}, and ${self.left_usd:.6f} are left"
 
-    def _attempt_size(
-        self, tuner: Tuner, size: int, ways: Sequence[SearchSettings], embedder: RememberingEmbedder
-    ) -> None:
-        self.told(f"passages of {size} tokens: cutting and embedding")
-        with self._recut(size, embedder) as (parts, embed_usd):
-            if parts is None:
-                self.untried.append(f"passages of {size} tokens: the limit was reached")
-                return
-            self.told(f"passages of {size} tokens: {len(ways)} ways to search")
-            for settings in ways:
-                tuner.attempt(
-                    settings,
-                    passage_tokens=size,
-                    retriever=parts[0],
-                    store=parts[1],
-                    embed_usd=embed_usd,
-                )
-
     @contextlib.contextmanager
-    def _recut(
-        self, size: int, embedder: RememberingEmbedder
-    ) -> Iterator[tuple[tuple[Retriever, Snapshot] | None, Decimal]]:
-        """The collection in passages of another size, as long as it is looked at; and its price.
+    def _recut(self, size: int, embedder: RememberingEmbedder) -> Iterator[_Parts | None]:
+        """The collection in passages of another size, as long as it is looked at.
 
         What is bought for it stays with the collection. Nothing is there where money ran out.
         """
+        self.told(f"passages of {size} tokens: cutting and embedding")
         limit = None if self.is_free else self.left_usd
         report = self.collection.migrate(
             passage_tokens=size, stage_only=True, max_cost_usd=limit, wait_s=self.wait_s
@@ -153,52 +153,46 @@ class Trials:
         self._spend(report.cost_usd)
         try:
             if report.stopped is not None:
-                yield None, report.cost_usd
+                yield None
                 return
-            with (
-                self.collection.staged() as staged,
-                staged._retrieving(embedder) as parts,
-            ):
-                yield parts, report.cost_usd
+            with self.collection.staged() as staged, staged._retrieving(embedder) as parts:
+                yield parts
         finally:
             discard_staged(self.collection._store, wait_s=self.wait_s)
 
     # --- reranking
 
     def _attempt_reranking(
-        self,
-        tuner: Tuner,
-        model: str,
-        here: tuple[Retriever, Snapshot],
-        embedder: RememberingEmbedder,
+        self, tuner: Tuner, model: str, here: _Parts, embedder: RememberingEmbedder
     ) -> None:
         """On top of the way that everything else speaks for."""
-        best, own = tuner.recommended(), tuner.trials[0].passage_tokens
-        if best.passage_tokens == own:
-            self._rerank(tuner, model, best, here)
-            return
-        with self._recut(best.passage_tokens, embedder) as (parts, _):
-            if parts is not None:
-                self._rerank(tuner, model, best, parts)
-
-    def _rerank(
-        self, tuner: Tuner, model: str, best: Trial, parts: tuple[Retriever, Snapshot]
-    ) -> None:
-        reason = self._too_dear(tuner, model, parts[0])
-        if not reason:
-            self.told(f"reranking by {model}")
-            trial = tuner.attempt(
-                replace(best.settings, rerank=model),
-                passage_tokens=best.passage_tokens,
-                retriever=parts[0],
-                store=parts[1],
-                embed_usd=best.embed_usd,
-            )
-            dollars = trial.search_usd
-            self._spend(None if dollars is None else dollars * len(tuner.questions))
-            reason = trial.trouble
+        size = tuner.recommended().passage_tokens
+        if size == tuner.trials[0].passage_tokens:
+            reason = self._rerank(tuner, model, here)
+        else:
+            with self._recut(size, embedder) as there:
+                reason = "the limit was reached"
+                if there is not None:
+                    reason = self._rerank(tuner, model, there)
         if reason:
             self.untried.append(f"reranking by {model}: {reason}")
+
+    def _rerank(self, tuner: Tuner, model: str, parts: _Parts) -> str:
+        """Why it is not to be judged by; empty where it is."""
+        best = tuner.recommended()
+        reason = self._too_dear(tuner, model, parts[0])
+        if reason:
+            return reason
+        self.told(f"reranking by {model}")
+        trial = tuner.attempt(
+            replace(best.settings, rerank=model),
+            passage_tokens=best.passage_tokens,
+            retriever=parts[0],
+            store=parts[1],
+        )
+        dollars = trial.search_usd
+        self._spend(None if dollars is None else dollars * len(tuner.questions))
+        return trial.trouble
 
     def _too_dear(self, tuner: Tuner, model: str, retriever: Retriever) -> str:
         """Why a limit does not allow it; a few questions are asked to know."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -32,17 +33,22 @@ class Tuned:
     basis: str = ""
     note: str = ""
 
+    def __str__(self) -> str:
+        """For people: the settings with what they were found with, or what does not hold."""
+        return f"{self.settings} ({self.note or self.basis})"
+
 
 def passage_tokens_of(snapshot: Snapshot) -> int:
     """The size that a generation's passages aim at."""
     return snapshot.setting("passage_tokens", DEFAULT_PASSAGE_TOKENS)
 
 
-def tuned_of(snapshot: Snapshot, key: bytes) -> Tuned | None:
+def tuned_of(snapshot: Snapshot, key: Callable[[], bytes]) -> Tuned | None:
     """What a generation is searched by; None where nothing was kept, or for other vectors.
 
     A reranking model is asked at a cost and sent what was found. It is asked unnamed only where
-    this installation was told so: a collection that somebody else tuned names it in vain.
+    this installation was told so, whose key is asked for then: a collection that somebody else
+    tuned names it in vain.
     """
     kept: dict[str, Any] = snapshot.setting(TUNED_SETTING, {})
     if not kept:
@@ -60,7 +66,7 @@ def tuned_of(snapshot: Snapshot, key: bytes) -> Tuned | None:
             basis=basis,
             note=f"{settings} was found for other passages or vectors, and is not used: tune again",
         )
-    if settings.rerank is not None and not _is_ours(kept, signature, key):
+    if settings.rerank is not None and not _is_ours(kept, signature, key()):
         note = f"{settings.rerank} was chosen elsewhere, and is asked only where it is named"
         return Tuned(settings=replace(settings, rerank=None), basis=basis, note=note)
     return Tuned(settings=settings, basis=basis)

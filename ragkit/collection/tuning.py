@@ -44,7 +44,7 @@ class Tunable(Instruments, Migrations):
     def tuned(self) -> Tuned | None:
         """What tuning found and the collection keeps; None where it keeps nothing."""
         with self._store.snapshot() as snapshot:
-            return tuned_of(snapshot, installation_key())
+            return tuned_of(snapshot, installation_key)
 
     @property
     def search_settings(self) -> SearchSettings:
@@ -53,7 +53,7 @@ class Tunable(Instruments, Migrations):
             return self._own_settings(snapshot)
 
     def _own_settings(self, snapshot: Snapshot) -> SearchSettings:
-        tuned = tuned_of(snapshot, installation_key())
+        tuned = tuned_of(snapshot, installation_key)
         return SearchSettings() if tuned is None else tuned.settings
 
     def tune(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -26,10 +25,16 @@ __all__ = ["FEWEST_QUESTIONS", "Depth", "Trial", "Tuner", "Tuning"]
 # Of fewer not even a large gain can be told from luck.
 FEWEST_QUESTIONS = 10
 FOLDS = 5
-# None leaves a weight to ragkit. In between nothing measured differently on the sets that the
-# defaults were chosen with.
-_SEMANTIC_WEIGHTS = (None, 0.25, 0.5, 0.75)
-_CONTEXT_WEIGHTS = (None, 0.0, 0.5)
+# One thing is changed at a time: each way more is one more that luck can favour. In between nothing
+# measured differently on the sets that the defaults were chosen with.
+_WAYS = (
+    SearchSettings(),
+    SearchSettings(semantic_weight=0.25),
+    SearchSettings(semantic_weight=0.5),
+    SearchSettings(semantic_weight=0.75),
+    SearchSettings(context_weight=0.0),
+    SearchSettings(context_weight=0.5),
+)
 _BUDGETS = (500, 1500)
 _DEPTHS = (3, 5, DEFAULT_K, 15, 20)
 _BY_ANSWER = "share of the answer in contexts of 500 and 1,500 tokens"
@@ -42,12 +47,12 @@ class Trial:
 
     Attributes:
         passage_tokens: Size that passages aim at.
+        passages: How many there are of that size: what is embedded, kept, and held in memory.
         settings: Weights, and the reranking model.
         quality: Mean over the questions, with its 95 % interval.
         change: The same of the paired difference to what the collection does now.
         search_ms: Wall time of a search, the question's embedding aside.
-        search_usd: What a search costs beside that; None where the server does not say.
-        embed_usd: What its vectors would cost, or did, once; None where no price is known.
+        search_usd: What reranking costs a search; None where the server does not say.
         values: How well each question was answered, 0 to 1.
         recall: Share of the questions that the first k hits answer, for 3, 5, 10, 15 and 20.
         tokens: How many tokens these hits have together.
@@ -55,22 +60,24 @@ class Trial:
     """
 
     passage_tokens: int
+    passages: int
     settings: SearchSettings
     quality: Interval
     change: Interval
     search_ms: float
     search_usd: Decimal | None = Decimal(0)
-    embed_usd: Decimal | None = Decimal(0)
     values: tuple[float, ...] = field(default=(), repr=False)
     recall: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
     tokens: tuple[float, ...] = ()
     trouble: str = ""
 
     def costs_no_more_than(self, other: Trial) -> bool:
-        """Whether nothing about it is dearer; times within a fifth are alike."""
-        dollars = [(self.search_usd, other.search_usd), (self.embed_usd, other.embed_usd)]
-        known = [(own, its) for own, its in dollars if own is not None and its is not None]
-        return all(own <= its for own, its in known) and self.search_ms <= 1.2 * other.search_ms
+        """Whether it has no more passages, and asks no reranking model unless the other does.
+
+        Weights cost nothing, so that the times of two searches that differ by them are noise.
+        """
+        is_reranked, its = (one.settings.rerank is not None for one in (self, other))
+        return self.passages <= other.passages and is_reranked <= its
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +144,11 @@ class Tuning:
     def recommended(self) -> Trial:
         """The way to take, reranking aside: what there is, unless the gain is surely one."""
         return self.chosen if self.gain.low > 0 else self.now
+
+    @property
+    def is_change(self) -> bool:
+        """Whether what is recommended differs from what the collection does now, k aside."""
+        return self.verdict == "better" or self.settings.k is not None
 
     @property
     def passage_tokens(self) -> int:
@@ -223,12 +235,8 @@ class Tuner:
     @staticmethod
     def ways(now: SearchSettings) -> list[SearchSettings]:
         """The weights that are tried, what there is first."""
-        others = [
-            SearchSettings(semantic_weight=semantic, context_weight=context)
-            for semantic, context in product(_SEMANTIC_WEIGHTS, _CONTEXT_WEIGHTS)
-        ]
         own = replace(now, rerank=None, k=None)
-        return [own, *(one for one in others if one != own)]
+        return [own, *(one for one in _WAYS if one != own)]
 
     def attempt(
         self,
@@ -237,7 +245,6 @@ class Tuner:
         passage_tokens: int,
         retriever: Retriever,
         store: Snapshot,
-        embed_usd: Decimal | None = Decimal(0),
     ) -> Trial:
         """Measure one way; the first is what the collection does now.
 
@@ -246,7 +253,6 @@ class Tuner:
             passage_tokens: Size of the passages in *store*.
             retriever: Searches them.
             store: A generation with the same documents.
-            embed_usd: What its vectors would cost.
         """
         found = evaluate(
             self._questions,
@@ -262,12 +268,12 @@ class Tuner:
         now = self._trials[0].values if self._trials else values
         trial = Trial(
             passage_tokens=passage_tokens,
+            passages=store.count("passages"),
             settings=settings,
             quality=mean_interval(values),
             change=mean_interval(np.subtract(values, now)),
             search_ms=found.search_ms,
             search_usd=None if found.cost_usd is None else found.cost_usd / len(values),
-            embed_usd=embed_usd,
             values=tuple(values),
             recall=tuple(self._recall(found, k) for k in _DEPTHS),
             tokens=found.tokens,

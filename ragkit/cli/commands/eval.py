@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,23 +113,21 @@ def command() -> click.Command:
 def run(options: EvalOptions) -> int:
     """Measure, compare or draft."""
     from ragkit.cli.place import collection_directory  # noqa: PLC0415
-    from ragkit.cli.side import Side  # noqa: PLC0415
     from ragkit.collection.opening import open_collection  # noqa: PLC0415 - loads numpy
     from ragkit.evaluation.report import check_report_path  # noqa: PLC0415
-    from ragkit.retrieval.settings import SearchSettings  # noqa: PLC0415
 
     if options.make is not None and options.compare is not None:
         raise click.UsageError("--make and --compare are two commands: give one of them")
     for path in options.report:
         check_report_path(path)
-    side = Side(mode=options.mode, settings=SearchSettings(rerank=options.rerank))
-    changed = _changed(side, options.compare)
     directory = collection_directory(options.collection)
     with open_collection(directory, create=False) as collection:
         if options.make is not None:
             return _make(collection, options)
+        side = _own_side(collection, options)
+        changed = _changed(side, options.compare)
         first = _evaluated(collection, options, side)
-        second = _other(collection, options, side, changed)
+        second = _other(collection, options, changed)
         write_unnoted(collection.unnoted, None)
     for path in options.report:
         first.write_report(path, second)
@@ -138,6 +136,14 @@ def run(options: EvalOptions) -> int:
     from ragkit.evaluation.results import compare  # noqa: PLC0415
 
     return _show(options, first, (second, compare(first, second)))
+
+
+def _own_side(collection: Collection, options: EvalOptions) -> Side:
+    """How a collection is searched, tuned or not, with the reranking that was asked for."""
+    from ragkit.cli.side import Side  # noqa: PLC0415
+
+    own = collection.search_settings
+    return Side(mode=options.mode, settings=replace(own, rerank=own.rerank_of(options.rerank)))
 
 
 def _evaluated(collection: Collection, options: EvalOptions, side: Side) -> Evaluation:
@@ -165,9 +171,7 @@ def _changed(side: Side, typed: str | None) -> Side | None:
     return None
 
 
-def _other(
-    collection: Collection, options: EvalOptions, side: Side, changed: Side | None
-) -> Evaluation | None:
+def _other(collection: Collection, options: EvalOptions, changed: Side | None) -> Evaluation | None:
     from ragkit.collection.opening import open_collection  # noqa: PLC0415
 
     if changed is not None:
@@ -176,9 +180,9 @@ def _other(
         return None
     if options.compare == _STAGED:
         with collection.staged() as staged:
-            return _evaluated(staged, options, side)
+            return _evaluated(staged, options, _own_side(staged, options))
     with open_collection(options.compare, create=False) as other:
-        return _evaluated(other, options, side)
+        return _evaluated(other, options, _own_side(other, options))
 
 
 def _show(

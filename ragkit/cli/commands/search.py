@@ -38,7 +38,7 @@ class SearchOptions:
     query: str | None = None
     image: str | None = None
     collection: str | None = None
-    k: int = 10
+    k: int | None = None
     mode: Mode = "hybrid"
     where: tuple[str, ...] = ()
     rerank: str | None = None
@@ -62,7 +62,7 @@ def command() -> click.Command:
                 help="Look for what this picture shows; the model must take images.",
             ),
             collection_option(),
-            click.Option(["-k"], type=int, default=10, show_default=True, help="How many hits."),
+            click.Option(["-k"], type=int, help="How many hits. [default: 10, or as tuned]"),
             mode_option(),
             where_option(),
             rerank_option(),

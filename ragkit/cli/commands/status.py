@@ -102,6 +102,7 @@ def status_text(status: CollectionStatus, *, looks: Looks, verbose: bool) -> str
         ("generation", f"{status.generation:,}"),
         ("recall", f"{status.measured_recall:.3f} of exact search"),
         *_migration(status),
+        *((("tuned", inline(status.tuned)),) if status.tuned else ()),
         ("spent", dollars(status.spent_usd)),
         *(("", f"{inline(item.model)}: {_spent(item)}") for item in status.spent),
     ]

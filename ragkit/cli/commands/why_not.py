@@ -35,7 +35,7 @@ class WhyNotOptions:
     source: str
     query: str
     collection: str | None = None
-    k: int = 10
+    k: int | None = None
     mode: Mode = "hybrid"
     where: tuple[str, ...] = ()
     rerank: str | None = None
@@ -53,7 +53,7 @@ def command() -> click.Command:
             query_argument(),
             collection_option(),
             click.Option(
-                ["-k"], type=int, default=10, show_default=True, help="How many hits were seen."
+                ["-k"], type=int, help="How many hits were seen. [default: 10, or as tuned]"
             ),
             mode_option(),
             where_option(),
