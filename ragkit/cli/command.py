@@ -134,7 +134,7 @@ def rerank_option() -> click.Option:
         ["--rerank"],
         metavar="MODEL",
         help="Let this model, such as cohere/rerank-v3.5, order the first 100 hits: they are sent"
-        " to the collection's server, or to OpenRouter; `none` for no model where tuning chose one.",
+        " to the collection's server, or to OpenRouter; `none` for none where tuning chose one.",
     )
 
 

@@ -70,12 +70,12 @@ def _depth_line(depth: Depth, looks: Looks) -> str:
 
 
 def _verdict(tuning: Tuning, looks: Looks) -> Sequence[str]:
-    gain = f"{signed(tuning.gain.mean)} ({_between(tuning.gain)})"
+    gain = f"{signed(tuning.gain.mean)} (99 % interval {_between(tuning.gain)})"
     if tuning.gain.low > 0:
         said = f"{looks.bold('Better')}: questions that were held out gain {gain}."
     else:
         said = (
-            f"{looks.bold('No gain beyond luck')}: questions that were held out gain {gain}, so"
+            f"{looks.bold('No gain beyond luck')}: questions that were held out gain {gain};"
             " weights and size stay."
         )
     lines = [said]

@@ -103,8 +103,12 @@ class Trials:
 
     def _sizes(self, asked: Sequence[int] | None, own: int) -> Iterator[int]:
         """The sizes that may be tried, the others noted with their reason or price."""
-        wanted = dict.fromkeys(self._real(size) for size in (_SIZES if asked is None else asked))
-        for size in wanted:
+        wanted = {size: self._real(size) for size in (_SIZES if asked is None else asked)}
+        for size, real in wanted.items():
+            if real < size:
+                said = f"passages of {size} tokens: the model's longest text makes that {real}"
+                self.untried.append(said)
+        for size in dict.fromkeys(wanted.values()):
             if size == own:
                 continue
             reason = self._hindrance(size, is_asked=asked is not None)

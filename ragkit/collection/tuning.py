@@ -14,7 +14,6 @@ from ragkit.collection.models import is_local
 from ragkit.collection.tuned import (
     TUNED_SETTING,
     Tuned,
-    passage_tokens_of,
     tuned_of,
     tuned_value,
 )
@@ -112,9 +111,7 @@ class Tunable(Instruments, Migrations):
             CollectionError: It is opened read-only.
             CollectionLocked: Another process writes.
         """
-        with self._store.snapshot() as snapshot:
-            size = passage_tokens_of(snapshot)
-        if tuning.passage_tokens != size:
+        if tuning.passage_tokens != tuning.now.passage_tokens:
             self.migrate(passage_tokens=tuning.passage_tokens, wait_s=wait_s)
         self._keep(Tuned(settings=tuning.settings, basis=tuning.basis), wait_s)
 

@@ -119,6 +119,7 @@ def run(options: TuneOptions) -> int:
         with open_collection(directory, create=False) as collection:
             if options.reset:
                 return _reset(collection, options)
+            before = collection.search_settings
             tuning = collection.tune(
                 options.file or "",
                 passage_tokens=options.passage_tokens or None,
@@ -134,7 +135,8 @@ def run(options: TuneOptions) -> int:
     except KeyboardInterrupt:
         write_error("aborted; nothing is changed, and vectors that arrived are kept")
         return INTERRUPTED
-    _show(options, collection, tuning)
+    is_news = tuning.settings != before or tuning.recommended is not tuning.now
+    _show(options, collection, tuning, is_news=is_news)
     return DONE
 
 
@@ -147,7 +149,7 @@ def _reset(collection: Collection, options: TuneOptions) -> int:
     return DONE
 
 
-def _show(options: TuneOptions, collection: Collection, tuning: Tuning) -> None:
+def _show(options: TuneOptions, collection: Collection, tuning: Tuning, *, is_news: bool) -> None:
     from ragkit.cli.tuning import tuning_json, tuning_text  # noqa: PLC0415
 
     if options.as_json:
@@ -165,5 +167,7 @@ def _show(options: TuneOptions, collection: Collection, tuning: Tuning) -> None:
         write_text(
             "Applied: searches go this way from now on; `ragkit tune --reset` takes it back."
         )
-    elif tuning.is_change:
-        write_text("Nothing is changed yet: the same command with --apply does it.")
+    elif is_news:
+        write_text("Nothing is changed yet: the same command with --apply does that.")
+    else:
+        write_text("That is how it is searched already.")
