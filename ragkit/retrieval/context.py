@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from ragkit.errors import InvalidArgument
 from ragkit.models.tokenizers import DEFAULT_TOKENIZER, counter_of, tokenizer_of
@@ -227,9 +228,15 @@ def _joined(run: Sequence[StoredPassage], store: PassageStore) -> Excerpt:
         end=end,
         text=text,
         headings=headings,
-        warning=", ".join(find_injections("\n".join(said))),
+        warning=_warning("\n".join(said)),
         boxes=tuple(box for one in run for box in one.passage.boxes),
     )
+
+
+# Half of the packing is this, and who measures packs the same passages over and over.
+@lru_cache(maxsize=2048)
+def _warning(said: str) -> str:
+    return ", ".join(find_injections(said))
 
 
 @dataclass(slots=True)
