@@ -15,7 +15,7 @@ from ragkit.collection.tuned import passage_tokens_of
 from ragkit.embedding.remembering import RememberingEmbedder
 from ragkit.evaluation.querysets import Question, read_questions
 from ragkit.evaluation.tuning import Tuner, Tuning
-from ragkit.maintenance.migrate import discard_staged
+from ragkit.maintenance.unfinished import unfinished_migration
 from ragkit.retrieval.retriever import Retriever
 from ragkit.retrieval.settings import SearchSettings
 from ragkit.storage.snapshot import Snapshot
@@ -122,10 +122,12 @@ class Trials:
         if self.collection._read_only:
             return "the collection was opened read-only"
         with self.collection._store.snapshot() as snapshot:
-            held = snapshot.staged
-            if held is not None and held.settings.get("fingerprint") != snapshot.fingerprint:
-                model = held.settings.get("model")
-                return f"a migration to {model} is held ready, which they would displace"
+            unfinished = unfinished_migration(snapshot)
+        if unfinished is not None:
+            return (
+                f"they would displace a migration to {unfinished.model}: go on with"
+                f" `{unfinished.goes_on}`, or give it up with `{unfinished.gives_up}`"
+            )
         plan = self.collection.plan_migration(passage_tokens=size)
         if self.is_free:
             is_long = plan.to_embed > _MOST_UNASKED and not is_asked
@@ -151,18 +153,21 @@ class Trials:
         """
         self.told(f"passages of {size} tokens: cutting and embedding")
         limit = None if self.is_free else self.left_usd
-        report = self.collection.migrate(
-            passage_tokens=size, stage_only=True, max_cost_usd=limit, wait_s=self.wait_s
-        )
-        self._spend(report.cost_usd)
+        with self.collection._store.snapshot() as snapshot:
+            own = passage_tokens_of(snapshot)
         try:
+            report = self.collection.migrate(
+                passage_tokens=size, stage_only=True, max_cost_usd=limit, wait_s=self.wait_s
+            )
+            self._spend(report.cost_usd)
             if report.stopped is not None:
                 yield None
                 return
             with self.collection.staged() as staged, staged._retrieving(embedder) as parts:
                 yield parts
         finally:
-            discard_staged(self.collection._store, wait_s=self.wait_s)
+            # A migration to what there is gives up the one that is under way.
+            self.collection.migrate(passage_tokens=own, wait_s=self.wait_s)
 
     # --- reranking
 

@@ -22,7 +22,7 @@ HIT_FIELDS = ["rank", "score", "relevance", "scores", "root", "source", "title",
 HIT_FIELDS += ["page", "line", "start", "end", "text", "metadata", "image"]
 STATUS_FIELDS = ["collection", "model", "dimensions", "roots", "documents", "passages"]
 STATUS_FIELDS += ["vectors", "bytes", "generation", "measured_recall", "spent_usd", "failed"]
-STATUS_FIELDS += ["spent", "staged", "tuned"]
+STATUS_FIELDS += ["spent", "staged", "migration", "tuned"]
 
 
 def test_search_prints_hits(indexed: Shell) -> None:

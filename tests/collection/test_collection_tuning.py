@@ -171,7 +171,7 @@ def test_an_abort_leaves_the_collection_as_it_was(collection: ragkit.Collection)
 
     with pytest.raises(KeyboardInterrupt):
         collection.tune(QUESTIONS, told=interrupt)
-    assert collection.status().staged is None
+    assert (collection.status().staged, collection.status().migration) == (None, None)
     assert (collection.search_settings, collection.tuned) == (SearchSettings(), None)
     assert collection.verify().ok
 
