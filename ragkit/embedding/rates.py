@@ -9,14 +9,22 @@ __all__ = ["Rate"]
 
 # Below what was measured, so that the measurement's error does not bring the next refusal.
 _SHARE: Final = 0.98
-# From there it creeps up, by this part in a second: the limit may be higher by now.
-_CREEP_PER_S: Final = 0.002
-# And no more than that for each request, once a measurement of so long was borne out: where few
-# requests are permitted, one in a hundred is refused for it, and not one in ten.
-_CREEP_PER_REQUEST: Final = 0.0002
-_ACCURATE_S: Final = 10.0
+# From there it creeps up, since the limit may be higher by now: slowly near the last refusal and
+# faster the longer there was none (as CUBIC does for TCP), by 2% after about 20 s and 60 requests.
+# The slower of the two counts, so that where few are permitted hardly one in fifty is refused.
+_CREEP_PER_S2: Final = 1e-4
+_CREEP_PER_REQUEST2: Final = 1.1e-5
+# A first measurement holds whatever delayed the client: it goes up quickly until it is refused.
+_PROBES_PER_S: Final = 0.05
+_BACK: Final = 0.9
+# After so long without a refusal the limit is where the rate had crept up to, and not at what was
+# accepted on the average meanwhile.
+_QUIET_S: Final = 10.0
+_LITTLE_LESS: Final = 0.96
+# Refusals so soon after it belong to the burst in which it was measured.
+_BURST_S: Final = 2.0
 # What sleeping threads and a busy machine delay may be caught up with, and no more.
-_SLACK_S: Final = 0.1
+_SLACK_S: Final = 0.25
 _LONGEST_MEASURE_S: Final = 120.0
 # A measured rate that had to be lowered so far was none: refusals came at any rate.
 _DOUBTFUL: Final = 0.7
@@ -30,7 +38,8 @@ class Rate:
 
     The rate is learnt so: at a refusal with "wait so long", the allowance is empty, and it is again
     at the next one. What was accepted in between, over the time in between, is the rate, whichever
-    way the server counts.
+    way the server counts. An allowance that was full in between was lost in part, so the first rate
+    that is measured goes up quickly until it is refused, and the measuring begins anew there.
 
     Args:
         per_minute: The rate, where it is known; None learns it.
@@ -50,7 +59,9 @@ class Rate:
         self._crept_s = now_s
         self._began_s = now_s
         self._first_per_s: float | None = None
-        self._is_borne_out = False
+        self._probes = True
+        self._learnt_s = self._refused_s = now_s
+        self._unrefused = 0
         # (when the allowance was empty, accepted until then)
         self._empty: deque[tuple[float, float]] = deque(maxlen=64)
 
@@ -81,8 +92,7 @@ class Rate:
         if self.per_s is None:
             return
         if not self._given:
-            creep = _CREEP_PER_S * min(1.0, now_s - self._crept_s)
-            self.per_s *= 1.0 + (min(creep, _CREEP_PER_REQUEST) if self._is_borne_out else creep)
+            self.per_s *= 1.0 + self._creep(now_s)
             self._crept_s = now_s
         self._next_s = max(self._next_s, now_s - _SLACK_S) + amount / self.per_s
 
@@ -104,25 +114,44 @@ class Rate:
         self.accepted -= amount
         if self._given:
             return
-        measured = self._measured(free_at_s)
-        if is_first and self.per_s is not None and self._empty:
-            self._is_borne_out |= free_at_s - self._empty[0][0] >= _ACCURATE_S
-        if is_first or not self._empty:
-            self._empty.append((free_at_s, self.accepted))
-        else:
+        if not is_first and self._empty:
             self._empty[-1] = (max(free_at_s, self._empty[-1][0]), self.accepted)
+            return
+        measured = self._measured(free_at_s)
+        was_quiet_s = free_at_s - self._refused_s
+        self._refused_s, self._unrefused = free_at_s, 0
+        if self.per_s is not None and self._probes and free_at_s > self._learnt_s + _BURST_S:
+            # Until now the allowance may have been full, so that some of it was lost.
+            self._probes, measured = False, None
+            self.per_s *= _BACK
+            self._next_s = free_at_s
+            self._empty.clear()
+        self._empty.append((free_at_s, self.accepted))
         if measured is not None and (learns or self.per_s is not None):
-            self._learn(measured, free_at_s)
+            self._learn(measured, free_at_s, was_quiet_s)
 
     def forget(self) -> None:
         """What was learnt does not hold."""
         if not self._given:
             self.per_s = self._first_per_s = None
-            self._is_borne_out = False
+            self._probes = True
             self._empty.clear()
 
-    def _learn(self, measured: float, free_at_s: float) -> None:
-        self.per_s = measured * _SHARE
+    def _creep(self, now_s: float) -> float:
+        elapsed_s = min(1.0, now_s - self._crept_s)
+        if self._probes:
+            return _PROBES_PER_S * elapsed_s
+        self._unrefused += 1
+        by_time = _CREEP_PER_S2 * max(0.0, now_s - self._refused_s) * elapsed_s
+        return min(by_time, _CREEP_PER_REQUEST2 * self._unrefused)
+
+    def _learn(self, measured: float, free_at_s: float, was_quiet_s: float) -> None:
+        learnt = measured * _SHARE
+        if self.per_s is None:
+            self._learnt_s = free_at_s
+        elif was_quiet_s >= _QUIET_S:
+            learnt = max(learnt, self.per_s * _LITTLE_LESS)
+        self.per_s = learnt
         self._next_s = free_at_s
         if self._first_per_s is None and len(self._empty) > 8:
             self._first_per_s = measured

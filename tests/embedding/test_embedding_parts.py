@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -162,15 +163,23 @@ def test_pace_goes_up_only_where_more_at_once_brings_more(capacity: int, found: 
     assert pace.at_once == found
 
 
-def run(pace: Pace, clock: Clock, server: Callable[[float], float], seconds: float) -> list[float]:
+def run(
+    pace: Pace,
+    clock: Clock,
+    server: Callable[[float], float],
+    seconds: float,
+    late_s: float = 0.0,
+) -> list[float]:
     """Moments of accepted requests by a client that waits as the pace says; -moments of refusals.
 
-    *server* gives, for the moment of a request, 0.0 or the wait that it states.
+    *server* gives, for the moment of a request, 0.0 or the wait that it states. The client wakes up
+    by up to *late_s* later than it wants to, as on a machine with much else to do.
     """
     moments = []
-    end_s = clock.now_s + seconds
+    end_s, chance = clock.now_s + seconds, random.Random(9)  # noqa: S311 - lateness
     while clock.now_s < end_s:
-        clock.now_s += pace.wait_s()
+        wait_s = pace.wait_s()
+        clock.now_s += wait_s + (chance.uniform(0.0, late_s) if wait_s else 0.0)
         sent_s = pace.sent(100.0)
         wait_s = server(clock.now_s)
         clock.now_s += 0.002
@@ -211,21 +220,33 @@ def window(per_s: float, length_s: float) -> Callable[[float], float]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "size"), [(bucket, 10.0), (bucket, 1.0), (bucket, 100.0), (window, 10.0)]
+    ("kind", "size", "late_s"),
+    [
+        (bucket, 1.0, 0.0),  # what is late by a request cannot be caught up with there
+        *(
+            (kind, size, late_s)
+            for kind, size in ((bucket, 10.0), (bucket, 100.0), (window, 10.0))
+            for late_s in (0.0, 0.05, 0.2)
+        ),
+    ],
 )
 @pytest.mark.parametrize("stated", [False, True])
 def test_a_limit_of_rate_is_used_and_hardly_ever_passed(
-    kind: Callable[[float, float], Callable[[float], float]], size: float, *, stated: bool
+    kind: Callable[[float, float], Callable[[float], float]],
+    size: float,
+    late_s: float,
+    *,
+    stated: bool,
 ) -> None:
     """Given or learnt, at least 95% of the rate is used after ten seconds, under 2% refused."""
     clock = Clock()
     pace = Pace(64, clock=clock, requests_per_minute=600.0 if stated else None)
-    moments = run(pace, clock, kind(10.0, size), 120.0)
+    moments = run(pace, clock, kind(10.0, size), 120.0, late_s)
     after = [moment for moment in moments if abs(moment) > 1020.0]
     refused = sum(moment < 0 for moment in after)
     assert refused <= 0.02 * len(after)
     assert len(after) - refused >= 0.95 * 10.0 * 100.0
-    if stated:
+    if stated and not late_s:
         assert refused == 0
 
 
