@@ -57,7 +57,7 @@ class Rate:
         self._next_s = now_s
         self.accepted = 0.0
         self._crept_s = now_s
-        self._began_s = now_s
+        self._start: tuple[float, float] | None = (now_s, 0.0)
         self._first_per_s: float | None = None
         self._probes = True
         self._learnt_s = self._refused_s = now_s
@@ -114,10 +114,12 @@ class Rate:
         self.accepted -= amount
         if self._given:
             return
+        measured = self._measured(free_at_s, is_first=is_first)
         if not is_first and self._empty:
             self._empty[-1] = (max(free_at_s, self._empty[-1][0]), self.accepted)
+            if self.per_s is None and learns and measured is not None:
+                self._learn(measured, free_at_s, 0.0)
             return
-        measured = self._measured(free_at_s)
         was_quiet_s = free_at_s - self._refused_s
         self._refused_s, self._unrefused = free_at_s, 0
         if self.per_s is not None and self._probes and free_at_s > self._learnt_s + _BURST_S:
@@ -126,6 +128,7 @@ class Rate:
             self.per_s *= _BACK
             self._next_s = free_at_s
             self._empty.clear()
+            self._start = None
         self._empty.append((free_at_s, self.accepted))
         if measured is not None and (learns or self.per_s is not None):
             self._learn(measured, free_at_s, was_quiet_s)
@@ -158,13 +161,16 @@ class Rate:
         elif self._first_per_s is not None and measured < self._first_per_s * _DOUBTFUL:
             self.forget()
 
-    def _measured(self, free_at_s: float) -> float | None:
+    def _measured(self, free_at_s: float, *, is_first: bool) -> float | None:
         """Accepted per second since the allowance was empty long enough ago."""
         while len(self._empty) > 1 and free_at_s - self._empty[0][0] > _LONGEST_MEASURE_S:
             self._empty.popleft()
+        earlier = len(self._empty) > (0 if is_first else 1)
         # The allowance that a run starts with is counted only until there is something better.
-        since_s, before = self._empty[0] if self._empty else (self._began_s, 0.0)
-        accepted, elapsed_s = self.accepted - before, free_at_s - since_s
+        since = self._empty[0] if earlier else self._start
+        if since is None:
+            return None
+        accepted, elapsed_s = self.accepted - since[1], free_at_s - since[0]
         if accepted <= 0 or elapsed_s <= 0:
             return None
         return accepted / elapsed_s
