@@ -216,8 +216,8 @@ class InputRejected(EmbeddingError):
         reason: What is wrong with it.
     """
 
-    def __init__(self, index: int, reason: str) -> None:
-        super().__init__(f"input {index} cannot be embedded: {reason}")
+    def __init__(self, index: int, reason: str, *, what: str | None = None) -> None:
+        super().__init__(f"{what or f'input {index}'} cannot be embedded: {reason}")
         self.index = index
         self.reason = reason
 

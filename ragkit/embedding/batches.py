@@ -14,6 +14,7 @@ import msgspec
 
 from ragkit.embedding.images import EmbedInput, ImageInput, sendable_url
 from ragkit.embedding.limits import BatchLimits
+from ragkit.embedding.seam import check_text
 from ragkit.errors import ReadingError
 
 __all__ = ["MOST_PICTURE_TOKENS", "Batcher", "Entry", "refusal"]
@@ -160,6 +161,7 @@ class Batcher:
             try:
                 if isinstance(item, ImageInput):
                     return self._picture(index, item)
+                check_text(index, item)
                 reason = refusal(item)
                 if reason is None:
                     whole = self.prompt + item

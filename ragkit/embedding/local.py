@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from ragkit.config import DEFAULT_MODEL
-from ragkit.embedding.images import EmbedInput
+from ragkit.embedding.images import EmbedInput, ImageInput
 from ragkit.embedding.seam import (
     EmbeddedBatch,
     FloatMatrix,
     FloatVector,
     Role,
+    check_text,
     embed_all,
     embed_one,
 )
@@ -182,8 +183,10 @@ class LocalEmbedder:
         words = [item if isinstance(item, str) else "" for item in window]
         for index, (text, pieces) in enumerate(zip(words, encode(words), strict=True), start):
             reason = self._refusal(text, pieces, role)
-            if not isinstance(window[index - start], str):
+            if isinstance(window[index - start], ImageInput):
                 reason = _NO_PICTURES
+            else:
+                check_text(index, window[index - start])
             if reason is not None:
                 failed.append((index, reason))
                 continue

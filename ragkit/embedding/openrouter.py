@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import copy
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
 from typing import Final, Self
 
-from ragkit.config import OPENROUTER_URL, Secret, key_for
+from ragkit.config import Secret
 from ragkit.embedding.account import KeyFacts, fetch_key
+from ragkit.embedding.assembly import Options
 from ragkit.embedding.batches import Batcher
 from ragkit.embedding.budget import Budget
 from ragkit.embedding.client import Stream
-from ragkit.embedding.complaints import Target
-from ragkit.embedding.dialects import Dialect, dialect_of
-from ragkit.embedding.encoding import EncodingProof
 from ragkit.embedding.forecast import FREE_A_DAY, PAID_A_DAY, Forecast, foretell
 from ragkit.embedding.images import EmbedInput
 from ragkit.embedding.knowledge import Knowledge
-from ragkit.embedding.limits import BatchLimits
-from ragkit.embedding.pace import Pace
-from ragkit.embedding.picture_proof import PictureProof
-from ragkit.embedding.policy import Policy
-from ragkit.embedding.routing import Attribution, checked_routing
+from ragkit.embedding.routing import Attribution
 from ragkit.embedding.seam import (
     EmbeddedBatch,
     FloatMatrix,
@@ -34,24 +27,15 @@ from ragkit.embedding.seam import (
     embed_all,
     embed_one,
 )
-from ragkit.embedding.server import Server
-from ragkit.embedding.transport import Transport, checked_base_url, checked_key
 from ragkit.embedding.waits import Patience
-from ragkit.embedding.width import WidthElection
-from ragkit.embedding.wire import RequestForm
-from ragkit.errors import ConfigurationError, InvalidArgument, MissingKey
+from ragkit.errors import InvalidArgument
 from ragkit.models.catalogue import ModelProfile, fingerprint
-from ragkit.models.catalogue import profile as profile_of
 from ragkit.models.fingerprint import Fingerprint
 
 __all__ = ["OpenRouterEmbedder"]
 
-# Free models take twenty requests a minute: the documented limit, which no reply states.
-_FREE_REQUESTS_PER_MINUTE: Final = 20.0
-_MOST_AT_ONCE: Final = 64
 # Around a text, where a server counts them.
 _MARKERS: Final = 3
-_BEGINS_AT: Final = 16
 
 
 class OpenRouterEmbedder:
@@ -107,73 +91,34 @@ class OpenRouterEmbedder:
         profile: ModelProfile | None = None,
         knowledge: Knowledge | None = None,
     ) -> None:
-        url = OPENROUTER_URL if base_url is None else checked_base_url(base_url)
-        # The very URL that the environment's key is for: see config.key_for.
-        at_openrouter = url == OPENROUTER_URL
-        _check(model, dimensions, provider if at_openrouter else None, user)
-        _check_numbers(
-            {
-                "concurrency": concurrency,
-                "timeout_s": timeout_s,
-                "requests_per_minute": requests_per_minute,
-                "tokens_per_minute": tokens_per_minute,
-            }
+        options = Options(
+            model=model,
+            api_key=Secret(api_key) if isinstance(api_key, str) else api_key,
+            base_url=base_url,
+            dimensions=dimensions,
+            provider=provider,
+            input_type=input_type,
+            user=user,
+            timeout_s=timeout_s,
+            concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            attribution=attribution,
+            patience=patience,
+            takes_images=takes_images,
+            dialect=dialect,
+            profile=profile,
+            knowledge=knowledge,
         )
-        if attribution is not None and not at_openrouter:
-            raise ConfigurationError(f"attribution is for OpenRouter alone: leave it out for {url}")
-        self._is_free = at_openrouter and model.endswith(":free")
-        if requests_per_minute is None and self._is_free:
-            requests_per_minute = _FREE_REQUESTS_PER_MINUTE
-        most_at_once = concurrency or _MOST_AT_ONCE
-        ways = dialect_of(url, dialect)
-        self._profile = profile or profile_of(model)
+        self._is_free = options.is_free
         self._a_day: int | None = None
+        self._profile = options.known
         self._fingerprint = fingerprint(
             self._profile, dimensions=dimensions, provider=provider, input_type=input_type
         )
-        self._form = RequestForm(
-            model=model,
-            provider=provider,
-            user=user,
-            dimensions_field=ways.dimensions_field,
-            input_type_field=ways.input_type_field,
-        )
+        self._form = options.form()
         self._budget = None if max_cost_usd is None else Budget(Decimal(str(max_cost_usd)))
-        key_variable = "OPENROUTER_API_KEY" if at_openrouter else "RAGKIT_API_KEY"
-        self._server = Server(
-            transport=Transport(
-                url,
-                key=_key(api_key, base_url, key_variable, needed=at_openrouter),
-                timeout_s=timeout_s,
-                most_at_once=most_at_once,
-                headers=None if attribution is None else attribution.headers(),
-                key_header=ways.key_header,
-            ),
-            policy=Policy(
-                target=Target(model=model, url=url, key_variable=key_variable),
-                patience=patience or Patience(),
-                jitter=random.Random(),  # noqa: S311 - spreads retries, guards nothing
-            ),
-            pace=Pace(
-                most_at_once,
-                begins_at=concurrency or _BEGINS_AT,
-                requests_per_minute=requests_per_minute,
-                tokens_per_minute=tokens_per_minute,
-            ),
-            limits=_limits(ways, self._profile, knowledge),
-            election=WidthElection(dimensions or self._profile.dimensions),
-            dimensions=dimensions,
-            # Servers refuse it for models that cannot be cut, even when it states their width.
-            sends_dimensions=dimensions != self._profile.dimensions,
-            encoding=EncodingProof(
-                offers_base64=ways.offers_base64,
-                states_float=ways.states_float,
-                was_proven=None if knowledge is None else knowledge.base64,
-            ),
-            pictures=PictureProof(_picture_refusal(self._profile, takes_images)),
-        )
-        if knowledge is not None and knowledge.reads_tokens is not None:
-            self._server.watch.learn(knowledge.reads_tokens)
+        self._server = options.server()
 
     def __repr__(self) -> str:
         target = self._server.policy.target
@@ -297,50 +242,3 @@ class OpenRouterEmbedder:
     def close(self) -> None:
         """Close the connections; twice is as good as once."""
         self._server.transport.close()
-
-
-def _check(
-    model: str, dimensions: int | None, provider: Mapping[str, object] | None, user: object
-) -> None:
-    if not model.strip():
-        raise ConfigurationError("the model's name is blank: name one, such as baai/bge-m3")
-    if dimensions is not None and (isinstance(dimensions, bool) or dimensions < 1):
-        raise ConfigurationError(f"dimensions={dimensions!r} must be a whole number from 1 on")
-    if provider is not None:
-        checked_routing(provider)
-    if user is not None and not (isinstance(user, str) and user.strip()):
-        raise ConfigurationError(f"user={user!r} must be the identifier of an end user, a text")
-
-
-def _check_numbers(numbers: Mapping[str, float | None]) -> None:
-    for name, value in numbers.items():
-        if value is not None and not value > 0:
-            raise ConfigurationError(f"{name}={value!r} of an embedder must be above 0")
-
-
-def _picture_refusal(known: ModelProfile, takes_images: bool | None) -> str | None:
-    takes = takes_images if takes_images is not None else known.takes_images or not known.is_known
-    if takes:
-        return None
-    return f"a picture, and {known.name} takes text only: choose a model that takes images"
-
-
-def _limits(ways: Dialect, known: ModelProfile, earlier: Knowledge | None) -> BatchLimits:
-    most = ways.most_inputs if known.batch_inputs is None else known.batch_inputs
-    most = min(most, ways.most_inputs)
-    limits = BatchLimits(inputs=min(ways.inputs, most), most_inputs=most, tokens=ways.tokens)
-    if earlier is not None:
-        earlier.begin(limits)
-    return limits
-
-
-def _key(
-    given: str | Secret | None, base_url: str | None, variable: str, *, needed: bool
-) -> Secret | None:
-    key = Secret(given) if isinstance(given, str) else given
-    key = key_for(base_url) if key is None else key
-    if key is not None:
-        return checked_key(key)
-    if needed:
-        raise MissingKey(f"OpenRouter needs a key: set {variable}, or use the embedded model")
-    return None

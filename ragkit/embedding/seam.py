@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ragkit.embedding.forecast import Forecast
 from ragkit.embedding.images import EmbedInput, ImageInput
 from ragkit.embedding.knowledge import Knowledge
-from ragkit.errors import InputRejected
+from ragkit.errors import InputRejected, InvalidArgument
 from ragkit.models.fingerprint import Fingerprint
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "ImageInput",
     "RemoteEmbedder",
     "Role",
+    "check_text",
     "embed_all",
     "embed_one",
 ]
@@ -129,6 +130,19 @@ class RemoteEmbedder(Embedder, Protocol):
         ...
 
 
+def check_text(index: int, item: object) -> None:
+    """See that an input that is no picture is a text.
+
+    Raises:
+        InvalidArgument: It is something else, such as tokens.
+    """
+    if not isinstance(item, str):
+        kind = type(item).__name__
+        raise InvalidArgument(
+            f"input {index} is of type {kind}: give texts, and pictures as ImageInput"
+        )
+
+
 def embed_all(embedder: Embedder, inputs: Sequence[EmbedInput], role: Role) -> FloatMatrix:
     """Collect the stream into float32 (n, d), rows in the order of *inputs*.
 
@@ -148,5 +162,8 @@ def embed_all(embedder: Embedder, inputs: Sequence[EmbedInput], role: Role) -> F
 
 def embed_one(embedder: Embedder, query: EmbedInput) -> FloatVector:
     """The vector of one query, float32 (d,); raises like ``embed_all``."""
-    vector: FloatVector = embed_all(embedder, [query], "query")[0]
+    try:
+        vector: FloatVector = embed_all(embedder, [query], "query")[0]
+    except InputRejected as error:
+        raise InputRejected(0, error.reason, what="the query") from None
     return vector

@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from loopback_models import MODELS, tokens_of, vector_of
 
 from ragkit.config import Secret
 from ragkit.embedding.budget import Budget
+from ragkit.embedding.local import LocalEmbedder
 from ragkit.embedding.openrouter import OpenRouterEmbedder
 from ragkit.embedding.seam import EmbeddedBatch, Embedder, FloatMatrix
 from ragkit.embedding.waits import Patience
@@ -264,7 +266,7 @@ def test_a_refused_query_raises_with_its_position(embedding_server: LoopbackServ
     """The conveniences raise for a text that the server names as the cause."""
     with embedder(embedding_server) as client:
         client.embed_query("fine")
-        with pytest.raises(InputRejected, match="input 0 cannot be embedded: refused by"):
+        with pytest.raises(InputRejected, match="the query cannot be embedded: refused by"):
             client.embed_query("long " * 8000)
         with pytest.raises(InputRejected, match="input 1 cannot be embedded: blank text"):
             client.embed_documents(["fine", " \n"])
@@ -673,6 +675,9 @@ def test_openrouter_without_a_key_is_told_at_once(monkeypatch: pytest.MonkeyPatc
         ({"provider": {"onyl": ["x"]}}, "provider has no key 'onyl'"),
         ({"concurrency": 0}, "concurrency"),
         ({"timeout_s": 0.0}, "timeout_s"),
+        ({"dimensions": True}, "dimensions=True must be a whole number"),
+        ({"input_type": "query"}, "input_type='query' must be two words, for queries and for doc"),
+        ({"user": " "}, "must be the identifier of an end user"),
     ],
 )
 def test_settings_that_no_server_takes_are_refused(
@@ -681,6 +686,22 @@ def test_settings_that_no_server_takes_are_refused(
     """They are told at construction, in one sentence."""
     with pytest.raises(ConfigurationError, match=words):
         OpenRouterEmbedder("a/b", api_key="k", **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("item", [[1, 2, 3], 7, b"pump", None])
+def test_tokens_and_other_things_are_no_texts(
+    item: object, embedding_server: LoopbackServer
+) -> None:
+    """Both embedders say which input it is; what came before it is embedded all the same."""
+    inputs: list[Any] = ["pump", item]
+    with embedder(embedding_server) as client:
+        batches = client.embed(inputs, role="document")
+        assert next(batches).indexes == (0,)
+        with pytest.raises(InvalidArgument, match=r"input 1 is of type \w+: give texts"):
+            list(batches)
+    with pytest.raises(InvalidArgument, match=r"input 1 is of type \w+: give texts"):
+        LocalEmbedder().embed_documents(inputs)
+    assert list(embedding_server.ledger.asked) == ["pump"]
 
 
 def test_a_single_string_is_not_taken_for_many_texts() -> None:
