@@ -524,7 +524,7 @@ def test_connections_are_kept_and_requests_go_out_together(
     embedding_server: LoopbackServer,
 ) -> None:
     """As many requests at once as allowed, over as many connections."""
-    embedding_server.quirks.latency_s = 0.02
+    embedding_server.quirks.latency_s = 0.1
     with embedder(embedding_server, concurrency=5) as client:
         client.embed_documents([f"text {number}" for number in range(640)])
     ledger = embedding_server.ledger
