@@ -8,7 +8,13 @@ from pathlib import Path
 from ragkit.config import load_settings
 from ragkit.errors import CollectionNotFound, InvalidArgument
 
-__all__ = ["DEFAULT_NAME", "collection_directory", "read_query", "seen_from_here"]
+__all__ = [
+    "DEFAULT_NAME",
+    "collection_directory",
+    "read_image",
+    "read_query",
+    "seen_from_here",
+]
 
 DEFAULT_NAME = ".ragkit"
 
@@ -44,6 +50,11 @@ def seen_from_here(path: Path) -> str:
     """A path as short as it can be said from the working directory."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def read_image(argument: str) -> str | bytes:
+    """A picture to look for: its path or address, or what is in it; ``-`` reads it from stdin."""
+    return sys.stdin.buffer.read() if argument == "-" else argument
 
 
 def read_query(argument: str) -> str:

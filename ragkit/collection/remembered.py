@@ -40,7 +40,8 @@ class ServerMemory:
             known = knowledge_of(snapshot, settings)
             listed = None if max_cost_usd is None else pricer.listed(snapshot)
             # What a list does not say is found out by asking.
-            takes_images = pricer.takes_images(snapshot) or None
+            unsaid = False if pricer.is_of_text_only(snapshot) else None
+            takes_images = pricer.takes_images(snapshot) or unsaid
         return make_embedder(
             settings, max_cost_usd, listed, takes_images=takes_images, knowledge=known
         )

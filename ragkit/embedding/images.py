@@ -59,7 +59,14 @@ def sendable_url(image: str | os.PathLike[str] | bytes) -> str:
     # Loaded with the first picture: texts do without it.
     from ragkit.reading.pictures import prepare_picture  # noqa: PLC0415
 
-    prepared = prepare_picture(image if isinstance(image, bytes) else _content(image))
+    if isinstance(image, bytes):
+        prepared = prepare_picture(image)
+    else:
+        content = _content(image)
+        try:
+            prepared = prepare_picture(content)
+        except ReadingError as error:
+            raise DocumentUnreadable(f"{os.fspath(image)!r}: {error}") from error
     return data_url(prepared.content, prepared.media_type)
 
 

@@ -153,7 +153,8 @@ def embed_all(embedder: Embedder, inputs: Sequence[EmbedInput], role: Role) -> F
     rows: FloatMatrix | None = None
     for batch in embedder.embed(inputs, role=role):
         for index, reason in (*batch.failed, *batch.postponed):
-            raise InputRejected(index, reason)
+            is_asked = role == "query" and len(inputs) == 1
+            raise InputRejected(index, reason, what="the query" if is_asked else None)
         if rows is None:
             rows = np.empty((len(inputs), batch.vectors.shape[1]), np.float32)
         rows[list(batch.indexes)] = batch.vectors
@@ -162,8 +163,5 @@ def embed_all(embedder: Embedder, inputs: Sequence[EmbedInput], role: Role) -> F
 
 def embed_one(embedder: Embedder, query: EmbedInput) -> FloatVector:
     """The vector of one query, float32 (d,); raises like ``embed_all``."""
-    try:
-        vector: FloatVector = embed_all(embedder, [query], "query")[0]
-    except InputRejected as error:
-        raise InputRejected(0, error.reason, what="the query") from None
+    vector: FloatVector = embed_all(embedder, [query], "query")[0]
     return vector

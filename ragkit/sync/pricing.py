@@ -170,6 +170,13 @@ class Pricer:
         stated = listing.get("input_modalities")
         return "image" in stated if isinstance(stated, list) else None
 
+    def is_of_text_only(self, snapshot: Snapshot) -> bool:
+        """Whether the list says what the model takes, and no pictures among it; asks nobody."""
+        with self._guard:
+            listing = self._fetched or self._kept(snapshot)
+        stated = listing.get("input_modalities")
+        return bool(stated) and self.takes_images(snapshot) is False
+
     def learnt(self) -> Mapping[str, object]:
         """Settings to be kept with the collection: the list's entry, if it was asked for."""
         return {} if self._fetched is None else {LISTING_SETTING: self._fetched}

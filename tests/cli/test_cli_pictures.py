@@ -48,6 +48,13 @@ def test_a_picture_is_a_query(shown: Shell) -> None:
     assert "why: " in done.out
 
 
+def test_a_picture_is_read_from_stdin(shown: Shell) -> None:
+    """``-`` is what was piped in, as it is for a question."""
+    done = shown.run("search", "--image", "-", "-k", "1", stdin=picture("red", (90, 60)))
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[1] == "    docs/img/red.png"
+
+
 def test_the_json_of_a_hit_has_its_picture(shown: Shell) -> None:
     """Null for text; the object names what was asked with only where it was."""
     answer = shown.run("search", "something red", "--json").json
@@ -68,7 +75,15 @@ def test_the_json_of_a_hit_has_its_picture(shown: Shell) -> None:
         ((), 2, "give a QUERY, or --image FILE"),
         (("--image", "docs/img/red.png", "--mode", "lexical"), 2, "a picture has no words"),
         (("--image", "docs/img/gone.png"), 1, "'docs/img/gone.png' cannot be opened: No such file"),
-        (("--image", "docs/notes/lunch.txt"), 1, "damaged picture, or none of PNG, JPEG, WebP"),
+        (
+            ("--image", "docs/notes/lunch.txt"),
+            1,
+            "ragkit: the query cannot be embedded: 'docs/notes/lunch.txt': damaged picture, or none"
+            " of PNG, JPEG, WebP",
+        ),
+        (("--image", "https://example.org/gone.png"), 1, "(400): cannot download https://example"),
+        (("--image", "http://example.org/a.png"), 1, "give an https URL, or a file"),
+        (("-", "--image", "-"), 2, "query and picture cannot both be read from stdin"),
         (("--image", "docs/img/red.png", "--rerank", "a/b"), 2, "is not reranked: add a query"),
     ],
 )

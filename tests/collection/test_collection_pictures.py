@@ -109,7 +109,8 @@ def test_without_such_a_model_they_are_listed_and_another_model_indexes_them(
             for name in ("blue.jpg", "green.gif", "red.png", "yellow.webp")
         )
         assert (report.added, report.failed) == (1, ())
-        with pytest.raises(InputRejected, match="takes no pictures"):
+        said = "the query cannot be embedded: a picture, and test/small takes text only"
+        with pytest.raises(InputRejected, match=said):
             collection.search(image=docs / "img" / "red.png")
         gets = list(embedding_server.inquiries.asked)
         assert collection.sync(docs).unchanged == 1
@@ -119,7 +120,8 @@ def test_without_such_a_model_they_are_listed_and_another_model_indexes_them(
         embedding_server.inquiries.overrides["test/small"] = {
             "architecture": {"input_modalities": ["text", "image"]}
         }
-    assert asked_pictures(embedding_server) == 1
+    # Nor is a picture sent to a model that is listed as one of text.
+    assert asked_pictures(embedding_server) == 0
     with opened(tmp_path, embedding_server, name="other") as collection:
         assert collection.sync(docs).added == 5
     with ragkit.open(tmp_path / "local", settings=SETTINGS) as collection:

@@ -59,7 +59,8 @@ def command() -> click.Command:
             click.Option(
                 ["--image"],
                 metavar="FILE",
-                help="Look for what this picture shows; the model must take images.",
+                help="Look for what this picture shows; `-` reads it from standard input. The model"
+                " must take images.",
             ),
             collection_option(),
             click.Option(["-k"], type=int, help="How many hits. [default: 10, or as tuned]"),
@@ -91,19 +92,22 @@ def command() -> click.Command:
 
 def run(options: SearchOptions) -> int:
     """Search and print the hits."""
-    from ragkit.cli.place import collection_directory, read_query  # noqa: PLC0415
+    from ragkit.cli.place import collection_directory, read_image, read_query  # noqa: PLC0415
     from ragkit.collection.opening import open_collection  # noqa: PLC0415 - loads numpy
 
     where = parse_where(options.where)
     if options.query is None and options.image is None:
         raise click.UsageError("there is nothing to look for: give a QUERY, or --image FILE")
+    if options.query == options.image == "-":
+        raise click.UsageError("query and picture cannot both be read from stdin")
     query = None if options.query is None else read_query(options.query)
+    image = None if options.image is None else read_image(options.image)
     directory = collection_directory(options.collection)
     with open_collection(directory, create=False) as collection:
         started_s = time.perf_counter()
         hits = collection.search(
             query,
-            image=options.image,
+            image=image,
             k=options.k,
             mode=options.mode,
             where=where or None,
