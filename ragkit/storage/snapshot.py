@@ -2,58 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
-import fnmatch
-import json
-import re
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TypeVar
 
 import numpy as np
 
-from ragkit.errors import AmbiguousSource, CollectionDamaged, InvalidArgument, SourceNotFound
-from ragkit.records import Document
+from ragkit.errors import CollectionDamaged
 from ragkit.reports import DocumentSpending, ModelSpending
-from ragkit.storage.database import Origin
+from ragkit.storage.conditions import fitting
+from ragkit.storage.document_reader import DocumentReader
 from ragkit.storage.expenses import expenses_by_model
+from ragkit.storage.generation import PICTURES
 from ragkit.storage.ledger import Rate, rate_of, spending_by_document, spending_by_model
-from ragkit.storage.matrix import FIRST_MATRIX
 from ragkit.storage.neighbours import NeighbourMap, read_neighbours
 from ragkit.storage.rows import (
-    DocumentState,
-    FileFacts,
-    Problem,
-    Root,
-    StoredDocument,
-    document_columns,
-    document_from_row,
     image_from_value,
-    links_from_value,
-    metadata_of,
-    parsed,
-    passage_columns,
     passage_from_row,
-    path_from_value,
     unpack_text,
 )
-from ragkit.storage.schema import schema_version
 from ragkit.storage.seam import IdArray, StoredPassage
-from ragkit.storage.staging import STAGED_SETTING, Staged
 from ragkit.storage.sums import SUMS_SCHEMA, holds
-from ragkit.storage.thumbnails import Thumbnails
 
 __all__ = ["PictureState", "Snapshot"]
-
-_T = TypeVar("_T")
 
 _JOINED = """passages JOIN documents ON documents.id = passages.document_id
     JOIN roots ON roots.id = documents.root_id"""
 _VARIABLES = 500
-_MATRICES = 3
-_PICTURES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,81 +52,11 @@ class PictureState:
     file_digest: bytes
 
 
-class Snapshot:
+class Snapshot(DocumentReader):
     """What the collection holds at one generation; valid inside its read transaction.
 
     Fulfils ``PassageStore``, and answers what a sync and a status ask.
     """
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        *,
-        coming: bool = False,
-        origin: Origin = (),
-        thumbnails: Thumbnails | None = None,
-    ) -> None:
-        self._connection = connection
-        self._schema = schema_version(connection)
-        self._thumbnails = thumbnails
-        self._passage_columns = passage_columns(self._schema)
-        self.origin = origin
-        self._settings = self._read_settings()
-        self.generation: int = self.setting("generation", 0)
-        self._stands: Staged | None = None
-        if coming:
-            self.generation += 1
-            self._stands = self.staged
-        if self._stands is not None:
-            self._settings.update(self._stands.settings)
-
-    def setting(self, key: str, default: _T) -> _T:
-        """A setting of the collection, or the default.
-
-        Raises:
-            CollectionDamaged: It is of another type than the default, unless that is None.
-        """
-        value = self._settings.get(key, default)
-        if default is not None and not isinstance(value, type(default)):
-            raise CollectionDamaged(
-                f"the collection's setting {key!r} is no {type(default).__name__}: it is damaged or"
-                " was tampered with; restore it from a copy"
-            )
-        return value  # type: ignore[return-value]
-
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """What it is read through; for the rest of this room."""
-        return self._connection
-
-    @property
-    def staged(self) -> Staged | None:
-        """What a migration holds ready beside this generation."""
-        value: dict[str, object] = self.setting(STAGED_SETTING, {})
-        return Staged.from_json(value) if value else None
-
-    @property
-    def matrix(self) -> int:
-        """Number of the matrix that its vectors lie in."""
-        return self.setting("matrix", FIRST_MATRIX)
-
-    @property
-    def width(self) -> int:
-        """Dimensions of its vectors; 0 before the first one."""
-        if not self._is_of(_MATRICES):
-            return self.setting("width", 0)
-        query = "SELECT width FROM matrices WHERE number = ?"
-        row = self._connection.execute(query, (self.matrix,)).fetchone()
-        return 0 if row is None else row[0] or 0
-
-    @property
-    def fingerprint(self) -> str | None:
-        """The fingerprint that its vectors have, as JSON; None until it has decided for one.
-
-        A collection decides with its first vectors or its first generation.
-        """
-        decided = self.generation > 0 or self.matrix_rows() > 0
-        return (self.setting("fingerprint", "") or None) if decided else None
 
     # --- passages
 
@@ -197,7 +102,7 @@ class Snapshot:
 
     def pictures(self) -> list[PictureState]:
         """Every living passage that is a picture."""
-        if not self._is_of(_PICTURES):
+        if not self._is_of(PICTURES):
             return []
         query = f"""SELECT passages.image, roots.name, documents.source, raw_name, digest
             FROM {_JOINED} WHERE passages.image IS NOT NULL AND {self._alive("passages")}
@@ -267,7 +172,7 @@ class Snapshot:
         """Sorted ids of the living passages whose document fits every condition; None for all."""
         if not where:
             return None
-        tests = [_condition(key, glob) for key, glob in where.items()]
+        tests = [fitting(key, glob) for key, glob in where.items()]
         query = f"""SELECT documents.id, roots.name, source, title, media_type, metadata
             FROM documents JOIN roots ON roots.id = root_id
             WHERE {self._alive("documents")}"""  # noqa: S608
@@ -288,172 +193,7 @@ class Snapshot:
             found.extend(row[0] for row in self._connection.execute(query, some))
         return np.array(sorted(found), np.int64)
 
-    # --- documents
-
-    def document_states(self) -> Iterator[DocumentState]:
-        """Every living document, as far as a sync needs it."""
-        # What an earlier schema kept is not all that a document is cut by: it is read again.
-        chunker = "chunker_version" if self._is_of(_MATRICES) else "0"
-        links = "links" if self._is_of(_PICTURES) else "NULL"
-        query = f"""SELECT documents.id, roots.name, source, digest, size, mtime_ns, media_type,
-            reader_version, {chunker}, {links} FROM documents JOIN roots ON roots.id = root_id
-            WHERE {self._alive("documents")}"""  # noqa: S608
-        for row in self._connection.execute(query):
-            yield DocumentState(
-                id=row[0],
-                root=row[1],
-                source=row[2],
-                digest=row[3],
-                size=row[4],
-                mtime_ns=row[5],
-                media_type=row[6],
-                reader_version=row[7],
-                chunker_version=row[8],
-                links=links_from_value(row[9]),
-            )
-
-    def locate(self, name: str) -> tuple[str, str]:
-        """Root and source of the document that ``SOURCE`` or ``ROOT:SOURCE`` names.
-
-        Raises:
-            SourceNotFound: No living document is called that.
-            AmbiguousSource: Documents of several roots are.
-        """
-        query = f"""SELECT roots.name, source FROM documents JOIN roots ON roots.id = root_id
-            WHERE (source = ?1 OR roots.name || ':' || source = ?1) AND {self._alive("documents")}
-            ORDER BY roots.name"""  # noqa: S608
-        found: list[tuple[str, str]] = []
-        # A name with half of a surrogate pair is no text, and no document is called so.
-        with contextlib.suppress(UnicodeEncodeError):
-            found = self._connection.execute(query, (name,)).fetchall()
-        if not found:
-            raise SourceNotFound(
-                f"the collection has no document {name!r}: check the name, and that it was indexed"
-            )
-        if len(found) > 1:
-            raise AmbiguousSource(name, [f"{root}:{source}" for root, source in found])
-        return found[0]
-
-    def documents(self) -> Iterator[Document]:
-        """Every living document in the order (root, source)."""
-        query = f"""SELECT {document_columns(self._schema)}
-            FROM documents JOIN roots ON roots.id = root_id
-            WHERE {self._alive("documents")} ORDER BY roots.name, source"""  # noqa: S608
-        return map(document_from_row, self._connection.execute(query))
-
-    def document_ids(self) -> list[tuple[int, int]]:
-        """(id, size of its file in bytes) of every living document, in the order (root, source)."""
-        query = f"""SELECT documents.id, size FROM documents JOIN roots ON roots.id = root_id
-            WHERE {self._alive("documents")} ORDER BY roots.name, source"""  # noqa: S608
-        return self._connection.execute(query).fetchall()
-
-    def stored_document(self, document_id: int) -> StoredDocument:
-        """A document with all that is kept of it."""
-        links = "links" if self._is_of(_PICTURES) else "NULL"
-        query = f"""SELECT {document_columns(self._schema)}, raw_name, digest, size, mtime_ns,
-            reader_version, chunker_version, language, {links}
-            FROM documents JOIN roots ON roots.id = root_id WHERE documents.id = ?"""  # noqa: S608
-        row = self._connection.execute(query, (document_id,)).fetchone()
-        columns, file = row[:10], row[10:]
-        facts = FileFacts(
-            raw_name=file[0],
-            digest=file[1],
-            size=file[2],
-            mtime_ns=file[3],
-            reader_version=file[4],
-            chunker_version=file[5],
-            language=file[6],
-            links=links_from_value(file[7]),
-        )
-        shows_pictures = self._shows_pictures(document_id)
-        return StoredDocument(
-            id=document_id,
-            facts=facts,
-            document=document_from_row(columns),
-            whole=columns[-2] is not None and not shows_pictures,
-            shows_pictures=shows_pictures,
-        )
-
-    def _shows_pictures(self, document_id: int) -> bool:
-        """Whether some of its passages are pictures, which are not kept themselves."""
-        if not self._is_of(_PICTURES):
-            return False
-        query = "SELECT 1 FROM passages WHERE document_id = ? AND image IS NOT NULL LIMIT 1"
-        return self._connection.execute(query, (document_id,)).fetchone() is not None
-
-    def document(self, root: str, source: str) -> Document | None:
-        """A living document; None when there is none of that name."""
-        query = f"""SELECT {document_columns(self._schema)}
-            FROM documents JOIN roots ON roots.id = root_id
-            WHERE source = ? AND roots.name = ? AND {self._alive("documents")}"""  # noqa: S608
-        row = self._connection.execute(query, (source, root)).fetchone()
-        return None if row is None else document_from_row(row)
-
-    def roots(self) -> list[Root]:
-        """The roots by name; those of a sync that has not committed are none."""
-        coming = set(self.setting("coming_roots", list[str]()))
-        sound = holds("roots") if self._is_of(SUMS_SCHEMA) else "1"
-        query = f"SELECT id, name, path, is_file, {sound} FROM roots ORDER BY name"  # noqa: S608
-        rows = self._connection.execute(query).fetchall()
-        if not all(row[4] for row in rows):
-            raise CollectionDamaged(
-                "a root of the collection is not what was written: `ragkit verify` says where, and"
-                " what to do"
-            )
-        return [
-            Root(id=row[0], name=row[1], path=path_from_value(row[2]), is_file=bool(row[3]))
-            for row in rows
-            if row[1] not in coming
-        ]
-
-    def problems(self, kinds: Iterable[str] = ("failed", "skipped", "warning")) -> list[Problem]:
-        """What is not in the collection, or not whole, in the order (root, source)."""
-        of_model = "of_model" if self._is_of(_MATRICES) else "0"
-        query = f"""SELECT roots.name, source, kind, reason, size, mtime_ns, reading_version,
-            {of_model} FROM problems JOIN roots ON roots.id = root_id
-            ORDER BY roots.name, source, kind"""  # noqa: S608
-        wanted = set(kinds)
-        found = [
-            Problem(
-                root=row[0],
-                source=row[1],
-                kind=row[2],
-                reason=row[3],
-                size=row[4],
-                mtime_ns=row[5],
-                reading_version=row[6],
-                of_model=bool(row[7]),
-            )
-            for row in self._connection.execute(query)
-        ]
-        if self._stands is not None:
-            found = [problem for problem in found if not problem.of_model]
-            found += self._stands.problems
-            found.sort(key=lambda problem: (problem.root, problem.source, problem.kind))
-        return [problem for problem in found if problem.kind in wanted]
-
-    # --- counts
-
-    def count(self, table: str) -> int:
-        """Living rows of ``documents`` or ``passages``; all ``vectors`` of its matrix."""
-        condition = (
-            self._in_matrix("slot IS NOT NULL") if table == "vectors" else self._alive(table)
-        )
-        query = f"SELECT count(*) FROM {table} WHERE {condition}"  # noqa: S608
-        number: int = self._connection.execute(query).fetchone()[0]
-        return number
-
-    def all_vectors(self) -> int:
-        """Vectors of every matrix, those of earlier models and of a migration included."""
-        query = "SELECT count(*) FROM vectors WHERE slot IS NOT NULL"
-        number: int = self._connection.execute(query).fetchone()[0]
-        return number
-
-    def matrix_rows(self) -> int:
-        """Rows of its matrix that are committed."""
-        query = f"SELECT coalesce(max(slot) + 1, 0) FROM vectors WHERE {self._in_matrix('1')}"  # noqa: S608
-        rows: int = self._connection.execute(query).fetchone()[0]
-        return rows
+    # --- vectors by key, and money
 
     def unknown_keys(self, keys: Iterable[bytes]) -> set[bytes]:
         """Those of the keys whose vector the collection does not have."""
@@ -498,59 +238,3 @@ class Snapshot:
     def spent_by_document(self) -> list[DocumentSpending]:
         """Each document's part of each run, in the order (run, root, source)."""
         return spending_by_document(self._connection)
-
-    def _is_of(self, schema: int) -> bool:
-        """Whether it has what that schema brought; a reader takes older collections as they are."""
-        return self._schema >= schema
-
-    def _read_settings(self) -> dict[str, object]:
-        sound = holds("settings") if self._is_of(SUMS_SCHEMA) else "1"
-        query = f"SELECT key, value, {sound} FROM settings"  # noqa: S608
-        read: dict[str, object] = {}
-        for key, value, is_sound in self._connection.execute(query):
-            if not is_sound:
-                raise CollectionDamaged(
-                    f"the collection's setting {key!r} is not what was written: `ragkit verify`"
-                    " says what to do"
-                )
-            read[str(key)] = parsed(value, object)
-        return read
-
-    def _in_matrix(self, condition: str) -> str:
-        if not self._is_of(_MATRICES):
-            return condition
-        return f"{condition} AND matrix = {int(self.matrix)}"
-
-    def _alive(self, table: str) -> str:
-        # The generation is our own integer, so that it may stand in the statement.
-        g = int(self.generation)
-        return f"({table}.born <= {g} AND ({table}.died IS NULL OR {table}.died > {g}))"
-
-
-_PLACES = {"root": 0, "source": 1, "title": 2, "media_type": 3}
-
-
-def _condition(key: str, glob: str) -> Callable[[Sequence[object]], bool]:
-    if not key or not glob:
-        raise InvalidArgument(f"where needs a key and a glob, as source=guides/*, not {key}={glob}")
-    flags = 0 if key == "source" else re.IGNORECASE
-    matches = re.compile(fnmatch.translate(glob), flags).match
-
-    def fits(row: Sequence[object]) -> bool:
-        value = row[_PLACES[key]] if key in _PLACES else _inner(metadata_of(row[4]), key)
-        values = value if isinstance(value, list) else [value]
-        return any(item is not None and matches(_spelled(item)) is not None for item in values)
-
-    return fits
-
-
-def _inner(metadata: object, key: str) -> object:
-    if isinstance(metadata, dict) and key in metadata:
-        return metadata[key]
-    for part in key.split("."):
-        metadata = metadata.get(part) if isinstance(metadata, dict) else None
-    return metadata
-
-
-def _spelled(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
