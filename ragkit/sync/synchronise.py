@@ -19,10 +19,10 @@ from ragkit.reading.pool import WorkerPool
 from ragkit.reading.walk import FoundFile, SkippedFile, walk
 from ragkit.reports import SyncReport
 from ragkit.screening.screen import Screen
-from ragkit.storage.rows import Problem
+from ragkit.storage.rows import FileFacts, Problem
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.store import Store
-from ragkit.storage.writer import FileFacts, Writer
+from ragkit.storage.writer import Writer
 from ragkit.sync.arrivals import arrivals
 from ragkit.sync.derive import derive, sweep_words, words_are_usable
 from ragkit.sync.difference import Difference, Move, Rules, compare

@@ -21,9 +21,9 @@ from ragkit.errors import (
     SchemaTooNew,
 )
 from ragkit.records import Document, Passage
-from ragkit.storage.rows import Problem, Root
+from ragkit.storage.rows import FileFacts, Problem, Root
 from ragkit.storage.store import Store
-from ragkit.storage.writer import FileFacts, Writer
+from ragkit.storage.writer import Writer
 
 SPENT = ("local/test", 3, 0, Decimal(0))
 
