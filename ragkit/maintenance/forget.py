@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ragkit.errors import SourceNotFound
 from ragkit.reports import ForgetReport
-from ragkit.storage.rows import Root
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.states import Root
 from ragkit.storage.store import Store
 from ragkit.storage.writer import Writer
 from ragkit.sync.derive import derive_words, sweep_words

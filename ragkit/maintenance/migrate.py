@@ -23,9 +23,9 @@ from ragkit.records import Document
 from ragkit.reports import SyncPlan, SyncReport
 from ragkit.retrieval.calibration import CALIBRATION_SETTING
 from ragkit.screening.screen import Screen
-from ragkit.storage.rows import Problem
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.staging import MIGRATING_SETTING, PREVIOUS_SETTING
+from ragkit.storage.states import Problem
 from ragkit.storage.store import Store
 from ragkit.storage.writer import Writer
 from ragkit.sync.arrivals import Arrival, CutDocument

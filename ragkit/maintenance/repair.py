@@ -27,8 +27,8 @@ from ragkit.errors import (
 from ragkit.maintenance.findings import Findings
 from ragkit.models.catalogue import TokenizerName
 from ragkit.storage.mending import Wanted
-from ragkit.storage.rows import DocumentState, Problem
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.states import DocumentState, Problem
 from ragkit.storage.store import Store
 from ragkit.storage.traces import raw_name_of
 from ragkit.storage.writer import Writer

@@ -13,7 +13,7 @@ from ragkit.reading.messages import ReadRequest
 from ragkit.reading.pool import WorkerFailure
 from ragkit.reading.registry import reader_version
 from ragkit.storage.audit import Audit
-from ragkit.storage.rows import DocumentState
+from ragkit.storage.states import DocumentState
 from ragkit.storage.store import Store
 from ragkit.storage.traces import raw_name_of
 from ragkit.sync.synchronise import Synchroniser

@@ -16,9 +16,9 @@ from ragkit.errors import SourceNotFound
 from ragkit.records import Hit, Hits, Reranking
 from ragkit.retrieval.reranking import CANDIDATES_PER_HIT, candidates_for
 from ragkit.retrieval.retriever import Mode, Retriever
-from ragkit.storage.rows import Problem, Root
 from ragkit.storage.seam import StoredPassage
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.states import Problem, Root
 
 __all__ = ["Verdict", "WhyNot", "why_not"]
 

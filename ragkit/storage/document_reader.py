@@ -9,16 +9,12 @@ from ragkit.errors import AmbiguousSource, CollectionDamaged, SourceNotFound
 from ragkit.records import Document
 from ragkit.storage.generation import MATRICES, PICTURES, Generation
 from ragkit.storage.rows import (
-    DocumentState,
-    FileFacts,
-    Problem,
-    Root,
-    StoredDocument,
     document_columns,
     document_from_row,
     links_from_value,
     path_from_value,
 )
+from ragkit.storage.states import DocumentState, FileFacts, Problem, Root, StoredDocument
 from ragkit.storage.sums import SUMS_SCHEMA, holds
 
 __all__ = ["DocumentReader"]

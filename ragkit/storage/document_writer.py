@@ -10,8 +10,6 @@ from ragkit.records import Document, Passage
 from ragkit.screening.findings import Finding
 from ragkit.storage.connecting import atomic
 from ragkit.storage.rows import (
-    FileFacts,
-    Root,
     document_values,
     image_value,
     links_value,
@@ -19,6 +17,7 @@ from ragkit.storage.rows import (
     passage_values,
     place_values,
 )
+from ragkit.storage.states import FileFacts, Root
 from ragkit.storage.sums import UNSEALED, seal_rows
 
 __all__ = ["DocumentWriter"]

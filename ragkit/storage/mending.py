@@ -11,8 +11,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ragkit.storage.rows import Root, path_from_value
+from ragkit.storage.rows import path_from_value
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.states import Root
 from ragkit.storage.sums import holds, seal_rows
 
 __all__ = ["Mending", "Wanted", "mend_settings", "rebuild_indexes"]

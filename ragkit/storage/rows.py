@@ -6,7 +6,6 @@ import json
 import os
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -15,15 +14,11 @@ from ragkit.errors import CollectionDamaged
 from ragkit.records import Block, Box, Document, Image, JsonValue, Metadata, Passage, Section
 from ragkit.screening.findings import Finding
 from ragkit.storage.seam import StoredPassage
+from ragkit.storage.states import Link
 from ragkit.storage.sums import FIRST_SUMS, SUMS, SUMS_SCHEMA, holds
 from ragkit.storage.thumbnails import Thumbnails
 
 __all__ = [
-    "DocumentState",
-    "FileFacts",
-    "Problem",
-    "Root",
-    "StoredDocument",
     "document_columns",
     "document_from_row",
     "document_values",
@@ -46,9 +41,6 @@ __all__ = [
     "unpack_text",
 ]
 
-Link = tuple[str, int, int]
-
-
 T = TypeVar("T")
 
 # A crafted row of a megabyte could unpack to a gigabyte and more.
@@ -56,100 +48,6 @@ _MAX_TEXT_BYTES = 2**30
 _REMEDY = ": `ragkit verify` says where, and what to do"
 _NONE = type(None)
 _TEXT_OR_NONE = (str, _NONE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Root:
-    """A folder, or a single file, that the collection mirrors.
-
-    Attributes:
-        id: Key in the database.
-        name: Last component of its path, made unique.
-        path: As stored: relative to the collection where it can be, with ``/``.
-        is_file: Whether it is a single file.
-    """
-
-    id: int
-    name: str
-    path: str
-    is_file: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentState:
-    """What a sync must know of a document to tell whether its file changed.
-
-    ``links`` are (path from its folder, size, mtime_ns) of the picture files that it shows.
-    """
-
-    id: int
-    root: str
-    source: str
-    digest: bytes
-    size: int
-    mtime_ns: int
-    media_type: str
-    reader_version: int
-    chunker_version: int
-    links: tuple[Link, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileFacts:
-    """What is kept of the file besides its text; ``links`` as in ``DocumentState``."""
-
-    raw_name: bytes
-    digest: bytes
-    size: int
-    mtime_ns: int
-    reader_version: int
-    chunker_version: int
-    language: str | None = None
-    links: tuple[Link, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredDocument:
-    """A living document with all that is kept of it, to be cut and embedded again.
-
-    Attributes:
-        id: Key in the database.
-        facts: Of its file.
-        document: As its reader made it.
-        whole: Whether all is there that it was cut by; an earlier schema kept less.
-        shows_pictures: Whether some of its passages are pictures, which are not kept themselves.
-    """
-
-    id: int
-    facts: FileFacts
-    document: Document
-    whole: bool
-    shows_pictures: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """A file that is not in the collection, or not whole, and why.
-
-    Attributes:
-        root: Name of the root.
-        source: Path inside the root.
-        kind: ``failed``, ``skipped`` or ``warning``.
-        reason: One line for the report.
-        size: Of the file as it was read; None when it is to be tried again at the next sync.
-        mtime_ns: The same.
-        reading_version: Of the readers that said so.
-        of_model: Whether it is the model's remark on passages, and not the reader's on the file.
-    """
-
-    root: str
-    source: str
-    kind: str
-    reason: str
-    size: int | None = None
-    mtime_ns: int | None = None
-    reading_version: int = 0
-    of_model: bool = False
 
 
 _PASSAGE_COLUMNS = """passages.id, roots.name, documents.source, passages.start, passages."end",

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import msgspec
 
 from ragkit.errors import CollectionDamaged
-from ragkit.storage.rows import Problem
+from ragkit.storage.states import Problem
 
 __all__ = ["MIGRATING_SETTING", "PREVIOUS_SETTING", "STAGED_SETTING", "Staged"]
 

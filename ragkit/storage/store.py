@@ -28,9 +28,9 @@ from ragkit.storage.matrix import FloatMatrix, map_rows, matrix_files
 from ragkit.storage.mending import mend_settings, rebuild_indexes
 from ragkit.storage.replacing import clear_drafts
 from ragkit.storage.rewriting import Selection
-from ragkit.storage.rows import Root
 from ragkit.storage.schema import SCHEMA_VERSION, schema_version
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.states import Root
 from ragkit.storage.thumbnails import Thumbnails
 from ragkit.storage.writer import Writer
 

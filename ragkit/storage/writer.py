@@ -23,13 +23,10 @@ from ragkit.storage.document_writer import DocumentWriter
 from ragkit.storage.expenses import Expense, add_expenses
 from ragkit.storage.leftovers import remove_dead, undo_staged
 from ragkit.storage.mending import Mending
-from ragkit.storage.rows import (
-    Problem,
-    Root,
-    path_value,
-)
+from ragkit.storage.rows import path_value
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.staging import STAGED_SETTING, Staged
+from ragkit.storage.states import Problem, Root
 from ragkit.storage.sums import seal_rows
 from ragkit.storage.vectors import VectorWriter
 

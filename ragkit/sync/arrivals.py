@@ -12,7 +12,7 @@ from ragkit.reading.messages import ReadReply, ReadRequest
 from ragkit.reading.pool import WorkerFailure, WorkerPool
 from ragkit.reading.registry import reader_version, reading_version
 from ragkit.records import Document, Passage
-from ragkit.storage.rows import FileFacts, Link, Problem
+from ragkit.storage.states import FileFacts, Link, Problem
 from ragkit.sync.difference import Difference, ToRead, linked
 from ragkit.sync.worker import CutReply, cut_passages
 

@@ -19,7 +19,7 @@ from ragkit.errors import PathNotFound, RootVanished
 from ragkit.reading.freshness import UNSETTLED, is_fresh
 from ragkit.reading.registry import is_picture_name, reader_version, reading_version
 from ragkit.reading.walk import FoundFile, SkippedFile
-from ragkit.storage.rows import DocumentState, Link, Problem
+from ragkit.storage.states import DocumentState, Link, Problem
 from ragkit.sync.roots import Scope
 
 __all__ = ["Difference", "Move", "Rules", "ToRead", "compare", "linked"]

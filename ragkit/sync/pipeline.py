@@ -20,7 +20,7 @@ from ragkit.reading.registry import reading_version
 from ragkit.records import Passage
 from ragkit.screening.screen import Screen
 from ragkit.storage.ledger import Share
-from ragkit.storage.rows import Problem, Root
+from ragkit.storage.states import Problem, Root
 from ragkit.storage.thumbnails import Thumbnails
 from ragkit.storage.writer import Writer
 from ragkit.sync.arrivals import Arrival, CutDocument

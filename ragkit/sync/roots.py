@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from ragkit.errors import PathNotFound
 from ragkit.reading.names import source_from_raw
-from ragkit.storage.rows import Root
+from ragkit.storage.states import Root
 from ragkit.storage.store import Store
 
 __all__ = ["UNPLACED_SETTING", "Scope", "scopes", "stored_path"]

@@ -19,8 +19,8 @@ from ragkit.reading.pool import WorkerPool
 from ragkit.reading.walk import FoundFile, SkippedFile, walk
 from ragkit.reports import SyncReport
 from ragkit.screening.screen import Screen
-from ragkit.storage.rows import FileFacts, Problem
 from ragkit.storage.snapshot import Snapshot
+from ragkit.storage.states import FileFacts, Problem
 from ragkit.storage.store import Store
 from ragkit.storage.writer import Writer
 from ragkit.sync.arrivals import arrivals

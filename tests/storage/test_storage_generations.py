@@ -21,7 +21,7 @@ from ragkit.errors import (
     SchemaTooNew,
 )
 from ragkit.records import Document, Passage
-from ragkit.storage.rows import FileFacts, Problem, Root
+from ragkit.storage.states import FileFacts, Problem, Root
 from ragkit.storage.store import Store
 from ragkit.storage.writer import Writer
 
