@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ragkit import errors
+    from ragkit.answers import Citation, Context, Explanation, Hit, Hits, Reranking
     from ragkit.chunking import Chunker
     from ragkit.collection.asynchronous import AsyncCollection
     from ragkit.collection.collection import Collection
@@ -32,16 +33,7 @@ if TYPE_CHECKING:
     from ragkit.evaluation.results import Comparison, Evaluation, compare
     from ragkit.indexing.vectors import VectorIndex
     from ragkit.reading import read
-    from ragkit.records import (
-        Citation,
-        Context,
-        Document,
-        Explanation,
-        Hit,
-        Hits,
-        Passage,
-        Reranking,
-    )
+    from ragkit.records import Document, Passage
     from ragkit.reports import CollectionStatus, SyncPlan, SyncReport, WatchEvent
     from ragkit.retrieval.absence import WhyNot
     from ragkit.retrieval.quotes import QuoteCheck
@@ -91,10 +83,15 @@ __version__ = "0.1.0"
 _HOMES = {
     "AsyncCollection": "ragkit.collection.asynchronous",
     "Chunker": "ragkit.chunking",
+    "Citation": "ragkit.answers",
     "Collection": "ragkit.collection.collection",
     "CollectionStatus": "ragkit.reports",
     "Comparison": "ragkit.evaluation.results",
+    "Context": "ragkit.answers",
     "Evaluation": "ragkit.evaluation.results",
+    "Explanation": "ragkit.answers",
+    "Hit": "ragkit.answers",
+    "Hits": "ragkit.answers",
     "ImageInput": "ragkit.embedding.images",
     "LocalEmbedder": "ragkit.embedding.local",
     "OpenRouterEmbedder": "ragkit.embedding.openrouter",
@@ -102,13 +99,14 @@ _HOMES = {
     "Question": "ragkit.evaluation.querysets",
     "QuoteCheck": "ragkit.retrieval.quotes",
     "RagkitError": "ragkit.errors",
+    "Reranking": "ragkit.answers",
     "Retriever": "ragkit.retrieval.retriever",
     "SearchSettings": "ragkit.retrieval.settings",
     "Settings": "ragkit.config",
     "SyncPlan": "ragkit.reports",
     "SyncReport": "ragkit.reports",
-    "WatchEvent": "ragkit.reports",
     "VectorIndex": "ragkit.indexing.vectors",
+    "WatchEvent": "ragkit.reports",
     "WhyNot": "ragkit.retrieval.absence",
     "compare": "ragkit.evaluation.results",
     "import_collection": "ragkit.collection.upkeep",

@@ -16,7 +16,7 @@ PACKAGE = Path(ragkit.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "recipe" not in path.parts[:-1])
 
 # The way of the data; a room may use those before it.
-GROUND = ("records", "reports", "errors", "config", "models")
+GROUND = ("records", "answers", "reports", "errors", "config", "models")
 STAGES = (
     "reading",
     "screening",

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ragkit
-from ragkit.records import Document, Hit
+from ragkit.answers import Hit
+from ragkit.records import Document
 
 PHRASE_WORDS = 8
 DEPTH = 5

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ragkit.answers import Explanation, Hit, ScorePart
 from ragkit.cli.looks import Looks, Span, inline, marked, printable, shortened, wrap
-from ragkit.records import Explanation, Hit, Image, Passage, ScorePart
+from ragkit.records import Image, Passage
 from ragkit.retrieval.snippets import matched_spans
 
 __all__ = ["explanation_lines", "hit_lines", "hits_text"]

@@ -9,7 +9,7 @@ from ragkit.cli.looks import Looks, inline
 from ragkit.cli.output import write_error, write_note
 
 if TYPE_CHECKING:
-    from ragkit.records import Reranking
+    from ragkit.answers import Reranking
 
 __all__ = ["rerank_json", "rerank_line", "write_rerank_warning", "write_unnoted"]
 

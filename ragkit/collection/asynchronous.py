@@ -12,12 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
+from ragkit.answers import Context, Hits
 from ragkit.collection.asynchronous_upkeep import AsyncUpkeep
 from ragkit.collection.collection import Collection, StrPath
 from ragkit.collection.opening import open_collection
 from ragkit.config import Settings
 from ragkit.models.tokenizers import DEFAULT_TOKENIZER
-from ragkit.records import Context, Document, Hits, Passage
+from ragkit.records import Document, Passage
 from ragkit.reports import (
     CollectionStatus,
     DocumentSpending,

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ragkit.answers import Context, Hits
 from ragkit.collection.arguments import StrPath, dollars_of, options_of, paths_of, query_of
 from ragkit.collection.embedders import Embedders
 from ragkit.collection.expenses import Expenses
@@ -33,7 +34,7 @@ from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionLocked
 from ragkit.models.tokenizers import DEFAULT_TOKENIZER, tokenizer_of
-from ragkit.records import Context, Document, Hits, Passage
+from ragkit.records import Document, Passage
 from ragkit.reports import CollectionStatus, DocumentSpending, SyncPlan, SyncReport
 from ragkit.retrieval.late import LateEmbedder, LateReranker
 from ragkit.storage.installation import installation_key

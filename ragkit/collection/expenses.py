@@ -6,9 +6,9 @@ import threading
 from dataclasses import replace
 from decimal import Decimal
 
+from ragkit.answers import Reranking
 from ragkit.embedding.rerank_seam import RerankAnswer
 from ragkit.embedding.seam import EmbeddedBatch
-from ragkit.records import Reranking
 from ragkit.storage.expenses import Expense
 from ragkit.storage.store import Store
 

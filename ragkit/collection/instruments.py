@@ -14,10 +14,10 @@ from ragkit.errors import GenerationGone
 from ragkit.storage.store import Store
 
 if TYPE_CHECKING:
+    from ragkit.answers import Context
     from ragkit.embedding.seam import Embedder
     from ragkit.evaluation.querysets import Question
     from ragkit.evaluation.results import Evaluation
-    from ragkit.records import Context
     from ragkit.retrieval.absence import WhyNot
     from ragkit.retrieval.quotes import QuoteCheck
     from ragkit.retrieval.retriever import Mode, Retriever

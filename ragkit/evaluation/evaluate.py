@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from ragkit.answers import Hit, Hits
 from ragkit.errors import InvalidArgument
 from ragkit.evaluation.metrics import mrr, ndcg_at_k, recall_at_k
 from ragkit.evaluation.querysets import Question, read_questions
 from ragkit.evaluation.results import Evaluation, Excerpt, Outcome, summarise
 from ragkit.evaluation.targets import Place, Target, target_of
-from ragkit.records import Hit, Hits
 from ragkit.retrieval.context import hits_to_fill
 from ragkit.retrieval.retriever import Mode, Retriever
 from ragkit.retrieval.settings import SearchSettings

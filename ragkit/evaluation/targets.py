@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from ragkit.answers import Hit
 from ragkit.errors import AmbiguousSource, SourceNotFound
 from ragkit.evaluation.querysets import Question
-from ragkit.records import Document, Hit
+from ragkit.records import Document
 from ragkit.retrieval.context import hits_to_fill, pack
 from ragkit.retrieval.matching import QuotableText
 from ragkit.storage.snapshot import Snapshot

@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
+from ragkit.answers import Hit, Hits, Reranking
 from ragkit.errors import SourceNotFound
-from ragkit.records import Hit, Hits, Reranking
 from ragkit.retrieval.reranking import CANDIDATES_PER_HIT, candidates_for
 from ragkit.retrieval.retriever import Mode, Retriever
 from ragkit.storage.seam import StoredPassage

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from ragkit.answers import Citation, Context, Hit
 from ragkit.errors import InvalidArgument
 from ragkit.models.tokenizers import DEFAULT_TOKENIZER, counter_of, tokenizer_of
 from ragkit.models.tokens import TokenCounter
-from ragkit.records import Citation, Context, Hit
 from ragkit.retrieval.excerpts import FORMATS, Excerpt, Format, Layout, layout_of
 from ragkit.retrieval.expansion import shared_headings
 from ragkit.screening.injection import find_injections

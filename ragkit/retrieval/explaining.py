@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from ragkit.answers import Explanation, Hit, ScorePart
 from ragkit.chunking.recipe import embedded_text
 from ragkit.indexing.analysis import Analyzer, detect_language, surfaces
 from ragkit.indexing.questions import query_terms
-from ragkit.records import Explanation, Hit, ScorePart
 from ragkit.retrieval.fusion import Scale, min_max
 from ragkit.storage.seam import StoredPassage
 

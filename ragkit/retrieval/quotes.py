@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
+from ragkit.answers import Citation, Context
 from ragkit.errors import InvalidArgument
 from ragkit.indexing.analysis import surfaces
 from ragkit.indexing.languages import LANGUAGES, stop_words
 from ragkit.indexing.seam import WordRanker
-from ragkit.records import Citation, Context, Document
+from ragkit.records import Document
 from ragkit.retrieval.figures import CITED, CitedFigure, cited_figures, figure_in
 from ragkit.retrieval.matching import Match, QuotableText
 from ragkit.storage.snapshot import Snapshot

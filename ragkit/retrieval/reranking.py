@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ragkit.answers import Hit, Hits, Reranking, ScorePart
 from ragkit.chunking.recipe import embedded_words
 from ragkit.embedding.rerank_seam import RerankAnswer, Reranker
-from ragkit.records import Hit, Hits, Reranking, ScorePart
 
 __all__ = ["candidates_for", "reranked", "shown_text"]
 

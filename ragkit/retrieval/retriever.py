@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ragkit.answers import Expander, Hit, Hits
 from ragkit.embedding.rerank_seam import Reranker
 from ragkit.embedding.seam import Embedder, EmbedInput, ImageInput
 from ragkit.indexing.seam import IdArray, VectorRanker, WordRanker
-from ragkit.records import Expander, Hit, Hits
 from ragkit.retrieval.arguments import (
     Mode,
     check_k,

@@ -8,8 +8,8 @@ import pytest
 from collection_four_formats import QUESTIONS, write_four
 
 import ragkit
+from ragkit.answers import Hit
 from ragkit.config import Settings
-from ragkit.records import Hit
 
 FORMATS = ("rst", "html", "docx", "pdf")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import ragkit
+from ragkit.answers import Citation, Context, Hit
 from ragkit.errors import AmbiguousSource, InvalidArgument
-from ragkit.records import Citation, Context, Hit
 
 CORPUS = Path(__file__).parents[2] / "sample_corpus"
 LONG = "\n\n".join(f"Rain and wind came on day {n} of the storm. " * 8 for n in range(12))

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from retrieval_parts import MemoryStore
 
+from ragkit.answers import Context, Hit
 from ragkit.errors import InvalidArgument
 from ragkit.models.tokens import count_tokens, token_bound
-from ragkit.records import Context, Document, Hit
+from ragkit.records import Document
 from ragkit.retrieval.context import hits_to_fill, pack
 from ragkit.retrieval.excerpts import Format
 

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from retrieval_parts import MemoryStore
 
+from ragkit.answers import Hit
 from ragkit.errors import InvalidArgument, SourceNotFound
 from ragkit.models.tokens import count_tokens
-from ragkit.records import Document, Hit, Passage
+from ragkit.records import Document, Passage
 from ragkit.retrieval.expansion import StoreExpander
 
 

@@ -17,8 +17,9 @@ from retrieval_parts import (
     MemoryStore,
 )
 
+from ragkit.answers import Hit, Hits
 from ragkit.errors import ServerUnreachable
-from ragkit.records import Document, Hit, Hits
+from ragkit.records import Document
 from ragkit.retrieval.reranking import candidates_for, shown_text
 from ragkit.retrieval.retriever import Retriever
 

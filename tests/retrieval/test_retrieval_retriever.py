@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from retrieval_parts import CountedWords, HashedEmbedder, MatrixVectors, MemoryStore
 
+from ragkit.answers import Hit
 from ragkit.errors import InvalidArgument
-from ragkit.records import Document, Hit
+from ragkit.records import Document
 from ragkit.retrieval.late import LateEmbedder, LateVectorRanker, LateWordRanker
 from ragkit.retrieval.retriever import Retriever
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from retrieval_parts import CountedWords, HashedEmbedder, MatrixVectors, MemoryStore
 
+from ragkit.answers import Hit
 from ragkit.indexing.seam import FloatVector, IdArray, Ranking
-from ragkit.records import Document, Hit
+from ragkit.records import Document
 from ragkit.retrieval.retriever import Retriever
 from ragkit.retrieval.weighing import agreement, language_weight
 

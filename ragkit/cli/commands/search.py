@@ -22,7 +22,8 @@ from ragkit.cli.output import out_looks, write_json, write_note, write_text
 from ragkit.cli.reranked import rerank_json, rerank_line, write_rerank_warning, write_unnoted
 
 if TYPE_CHECKING:
-    from ragkit.records import Hit, Image
+    from ragkit.answers import Hit
+    from ragkit.records import Image
     from ragkit.retrieval.retriever import Mode
 
 __all__ = ["SearchOptions", "command", "hit_json", "image_json", "run"]
