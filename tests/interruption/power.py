@@ -153,7 +153,7 @@ class PowerCuts:
 def _broken_promises(calls: Sequence[Call], then: Look, undisturbed: Undisturbed) -> Iterator[str]:
     """What the code had said to be durable by then must be there."""
     promised = dict(call.path.split() for call in calls if call.name == "mark")
-    known = len(then.keys) - len(undisturbed.before.keys)
+    known = len(then.keys - undisturbed.before.keys)
     if int(promised.get("vectors", 0)) > known:
         yield f"{promised['vectors']} vectors were stored, and {known} are there"
     if int(promised.get("generation", 0)) > then.generation:

@@ -76,7 +76,7 @@ def test_a_power_cut_loses_nothing(
     assert losses.completed >= 2
 
 
-@pytest.mark.parametrize("name", ["index again", "migrate", "compact"])
+@pytest.mark.parametrize("name", ["migrate", "compact"])
 def test_a_refused_call_loses_nothing(
     campaign: Campaign, stage: Stage, server: LoopbackServer, name: str
 ) -> None:
