@@ -18,14 +18,16 @@ PARSE_ERRORS = (OSError, ValueError, IndexError, KeyError, TypeError, OverflowEr
 _HEADER_BYTES = 512
 _SECTOR_SHIFTS = (9, 12)
 _MINI_SHIFT = 6
+# A stream, and the root, whose content is the small streams.
+_WITH_CONTENT = (2, 5)
 
 
 def open_container(data: bytes) -> olefile.OleFileIO:
     """Open a container; its errors are ``PARSE_ERRORS``.
 
     Raises:
-        DocumentUnreadable: Its header claims what such a file cannot have; olefile would believe it
-            and ask for memory or loop accordingly.
+        DocumentUnreadable: It claims what such a file cannot have; olefile would believe it and ask
+            for memory or loop accordingly.
     """
     # 20 ms of import that only such files pay.
     import olefile  # noqa: PLC0415
@@ -43,4 +45,12 @@ def open_container(data: bytes) -> olefile.OleFileIO:
         or max(tables, mini_tables, lists) > sectors
     ):
         raise DocumentUnreadable("damaged: the header of its OLE2 container makes no sense")
-    return olefile.OleFileIO(data)
+    container = olefile.OleFileIO(data)
+    # A chain of sectors that bites its tail is followed for as long as its stream claims to be.
+    if any(
+        entry is not None and entry.entry_type in _WITH_CONTENT and entry.size > len(data)
+        for entry in container.direntries
+    ):
+        container.close()
+        raise DocumentUnreadable("damaged or cut off: a part of it is larger than the file")
+    return container
