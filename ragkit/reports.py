@@ -384,6 +384,8 @@ class ImportReport:
     Attributes:
         collection: Where it is now.
         model: That made its vectors.
+        base_url: Of the server that is asked for the vector of a query, and is sent
+            RAGKIT_API_KEY; empty for OpenRouter and for the embedded model.
         documents: Documents in it.
         passages: Passages.
         vectors: Vectors.
@@ -392,6 +394,7 @@ class ImportReport:
 
     collection: str
     model: str
+    base_url: str = ""
     documents: int
     passages: int
     vectors: int

@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import ragkit
@@ -61,7 +62,8 @@ def export_collection(
 
     Raises:
         CollectionDamaged: Something in it is not what was written.
-        CollectionError: The disk is full or refuses.
+        CollectionError: The disk is full or refuses, or an earlier ragkit wrote the collection and
+            nothing has brought it forward yet.
     """
     started = time.monotonic()
     try:
@@ -84,7 +86,8 @@ def export_collection(
 def _write(
     store: Store, place: Path, file: Path, key: bytes, listener: ProgressListener | None
 ) -> tuple[Manifest, int]:
-    with store.snapshot() as snapshot:
+    with store.auditing() as audit:
+        snapshot = audit.snapshot
         selection = Selection(dropped=_LEFT_BEHIND, root_path=_carried)
         with contextlib.closing(Draft(place, snapshot, selection, lambda: None)) as draft:
             draft.add_matrix(store.rows(snapshot))
@@ -149,25 +152,26 @@ def import_archive(
                     f"{file} has schema {manifest.schema} and this ragkit knows up to"
                     f" {SCHEMA_VERSION}: install the newer ragkit that wrote it"
                 )
-            _take_in(place, key, listener)
+            report = _take_in(place, key, listener)
             _see_that_nothing_is_at(directory)
             place.rename(directory)
             sync_directory(directory.parent)
     except OSError as error:
         named = error.filename if isinstance(error.filename, str) else str(directory)
         raise CollectionError(f"{named}: {error.strerror}; name another file or place") from error
-    return ImportReport(
-        collection=str(directory),
-        model=manifest.model,
-        documents=manifest.documents,
-        passages=manifest.passages,
-        vectors=manifest.vectors,
-        seconds=time.monotonic() - started,
-    )
+    seconds = time.monotonic() - started
+    return replace(report, collection=str(directory), seconds=seconds)
 
 
-def _take_in(place: Path, key: bytes, listener: ProgressListener | None) -> None:
-    """Verify what was unpacked, and make of it what an index would have made."""
+def _take_in(place: Path, key: bytes, listener: ProgressListener | None) -> ImportReport:
+    """Verify what was unpacked, and make of it what an index would have made.
+
+    Returns:
+        What it is, whatever the manifest says.
+    """
+    with contextlib.closing(Store(place, create=False)) as store:
+        # An earlier ragkit's is brought forward: only this one's can be verified.
+        store.settle({})
     _see_that_it_is_sound(place, key, listener, "export it again")
     with contextlib.closing(Store(place, create=False)) as store:
         with store.snapshot() as snapshot:
@@ -175,11 +179,20 @@ def _take_in(place: Path, key: bytes, listener: ProgressListener | None) -> None
             unplaced = [
                 root.name for root in snapshot.roots() if not os.path.lexists(store.place_of(root))
             ]
+            report = ImportReport(
+                collection=str(place),
+                model=snapshot.setting("model", ""),
+                base_url=snapshot.setting("base_url", ""),
+                documents=snapshot.count("documents"),
+                passages=snapshot.count("passages"),
+                vectors=snapshot.count("vectors"),
+            )
         store.settle({"words": words, UNPLACED_SETTING: unplaced})
     for name in (DATABASE, MATRIX):
         with (place / name).open("rb+") as written:
             os.fsync(written.fileno())
     sync_directory(place)
+    return report
 
 
 def _see_that_it_is_sound(

@@ -139,7 +139,7 @@ class Store:
             if version < SCHEMA_VERSION:
                 raise CollectionError(
                     f"{self.directory} has schema {version} of an older ragkit: `ragkit index`"
-                    " brings it forward, and then it can be verified"
+                    " brings it forward, and then it can be verified and exported"
                 )
             yield Audit(connection, Snapshot(connection, origin=origin), self._database.path)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import struct
 import subprocess
 import zipfile
@@ -17,10 +20,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kill_points import killed_everywhere, state_of
 from made_collection import SETTINGS, copied, crafted, opened
+from schema_fixtures import restore, write_documents
 
 import ragkit
 from ragkit.errors import (
     CollectionDamaged,
+    CollectionError,
     CollectionLocked,
     NotACollection,
     PathNotFound,
@@ -28,6 +33,7 @@ from ragkit.errors import (
     SchemaTooNew,
 )
 from ragkit.storage.lock import writer_lock
+from ragkit.storage.schema import SCHEMA_VERSION
 from ragkit.storage.sums import SUMS, seal_rows
 
 
@@ -223,6 +229,19 @@ def test_a_size_that_is_not_there_makes_no_room(away: Path, tmp_path: Path) -> N
         ragkit.import_collection(away, tmp_path / "x")
 
 
+def test_a_manifest_is_not_believed(kb: Path, away: Path, tmp_path: Path) -> None:
+    """What is reported is what was taken in, its server too, whatever the manifest says of it."""
+    with crafted(kb, sealed=True) as database:
+        server = json.dumps("https://elsewhere.example/v1")
+        database.execute("UPDATE settings SET value = ? WHERE key = 'base_url'", (server,))
+    with opened(kb) as collection:
+        collection.export(away)
+    rezipped(away, with_manifest(model="an honest one", documents=99))
+    report = ragkit.import_collection(away, tmp_path / "x")
+    assert (report.model, report.documents) == ("local/all-minilm-l6-v2", 6)
+    assert report.base_url == "https://elsewhere.example/v1"
+
+
 def test_a_newer_schema_is_refused(away: Path, tmp_path: Path) -> None:
     """Politely: it names both versions."""
     rezipped(away, with_manifest(schema=10_000))
@@ -230,10 +249,43 @@ def test_a_newer_schema_is_refused(away: Path, tmp_path: Path) -> None:
         ragkit.import_collection(away, tmp_path / "x")
 
 
+@pytest.mark.parametrize("schema", [1, 3, SCHEMA_VERSION - 1])
+def test_an_archive_of_an_earlier_schema_is_brought_forward(tmp_path: Path, schema: int) -> None:
+    """What an earlier ragkit exported is taken in; its own collection is indexed before that."""
+    kb = tmp_path / "kb"
+    restore(schema, kb)
+    with opened(kb) as collection, pytest.raises(CollectionError, match="brings it forward"):
+        collection.export(tmp_path / "away")
+    write_documents(tmp_path / "docs")
+    with opened(kb) as collection:
+        expected = [(one.id, one.text) for one in collection.passages()]
+    with contextlib.closing(sqlite3.connect(kb / "collection.db")) as database:
+        database.execute("PRAGMA journal_mode = DELETE")
+    packed_as_exported(tmp_path / "old", kb, schema)
+    report = ragkit.import_collection(tmp_path / "old", tmp_path / "new/kb")
+    assert report.collection == str(tmp_path / "new/kb")
+    with opened(tmp_path / "new/kb") as collection:
+        assert [(one.id, one.text) for one in collection.passages()] == expected
+        assert collection.verify().ok
+        assert collection.search("rotated", mode="lexical")[0].source == "keys.md"
+
+
+def packed_as_exported(file: Path, kb: Path, schema: int) -> None:
+    files = {name: (kb / name).read_bytes() for name in ("collection.db", "vectors.f32")}
+    counts = dict.fromkeys(("dimensions", "documents", "passages", "vectors"), 3)
+    sums = {
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in files.items()
+    }
+    manifest = {"format": 1, "ragkit": "0", "schema": schema, "model": "m", "files": sums, **counts}
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
 def test_what_breaks_a_law_is_not_taken_in(kb: Path, away: Path, tmp_path: Path) -> None:
     """Where all sums of a forger fit, a passage that is none of its document is found."""
-    import hashlib
-
     with zipfile.ZipFile(away) as archive:
         archive.extractall(tmp_path / "forged")
     with crafted(tmp_path / "forged") as database:
