@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ragkit.answers import Context, Hits
-from ragkit.collection.arguments import StrPath, dollars_of, options_of, paths_of, query_of
+from ragkit.collection.arguments import StrPath, dollars_of, options_of, paths_of
 from ragkit.collection.embedders import Embedders
 from ragkit.collection.expenses import Expenses
 from ragkit.collection.models import (
@@ -26,6 +24,7 @@ from ragkit.collection.models import (
 )
 from ragkit.collection.parts import Generations, Parts
 from ragkit.collection.remembered import ServerMemory
+from ragkit.collection.searching import Searching
 from ragkit.collection.status import status_of
 from ragkit.collection.tuning import Tunable
 from ragkit.collection.upkeep import Upkeep
@@ -33,7 +32,6 @@ from ragkit.collection.watching import Watching
 from ragkit.config import Settings
 from ragkit.embedding.seam import Embedder
 from ragkit.errors import CollectionLocked
-from ragkit.models.tokenizers import DEFAULT_TOKENIZER, tokenizer_of
 from ragkit.records import Document, Passage
 from ragkit.reports import CollectionStatus, DocumentSpending, SyncPlan, SyncReport
 from ragkit.retrieval.late import LateEmbedder, LateReranker
@@ -44,15 +42,14 @@ from ragkit.sync.pricing import Pricer
 
 if TYPE_CHECKING:
     from ragkit.models.fingerprint import Fingerprint
-    from ragkit.retrieval.excerpts import Format
-    from ragkit.retrieval.retriever import Mode, Retriever
+    from ragkit.retrieval.retriever import Retriever
     from ragkit.sync.progress import ProgressListener
     from ragkit.sync.synchronise import Synchroniser
 
 __all__ = ["Collection", "StrPath"]
 
 
-class Collection(Tunable, Upkeep, Watching):
+class Collection(Searching, Tunable, Upkeep, Watching):
     """Made by ``ragkit.open``. Thread-safe; other processes may read and write beside it."""
 
     def __init__(
@@ -213,138 +210,7 @@ class Collection(Tunable, Upkeep, Watching):
             raise KeyboardInterrupt
         return self._compacted(report)
 
-    # --- search
-
-    def search(
-        self,
-        query: str | None = None,
-        *,
-        image: StrPath | bytes | None = None,
-        k: int | None = None,
-        mode: Mode = "hybrid",
-        where: Mapping[str, str] | None = None,
-        rerank: str | None = None,
-        min_relevance: float | None = None,
-        exact: bool = False,
-        explain: bool = False,
-    ) -> Hits:
-        """The k best passages, best first; as ``Retriever.search``.
-
-        Args:
-            query: What is asked; may be left out where there is a picture.
-            image: A PNG, JPEG, WebP or GIF to look for by what it shows, as a path, its bytes, or
-                an https URL. With a query too the words count as well. The model must take images.
-            k: How many; None for 10, or as many as tuning chose.
-            mode: ``hybrid``, ``semantic`` or ``lexical``; a picture alone is looked for by meaning.
-            where: Conditions that a passage's document must fit.
-            rerank: Name of a model that puts the hits in its own order; ``none`` for none where
-                tuning chose one.
-            min_relevance: Hits whose relevance is less are left out, from 0 to 1.
-            exact: Exact search, whatever it costs.
-            explain: Give each hit an ``Explanation``.
-
-        What a server charges for the query and for *rerank* is noted in the ledger; ``unnoted``
-        says where it could not be.
-        """
-        asked = query_of(query, image)
-
-        def found(retriever: Retriever, snapshot: Snapshot) -> Hits:
-            own = self._own_settings(snapshot)
-            return retriever.search(
-                asked,
-                k=own.k_of(k),
-                mode=mode,
-                where=where,
-                # A picture has no words for a model to read that nobody named.
-                rerank=own.rerank_of(rerank) if query else rerank,
-                min_relevance=min_relevance,
-                exact=exact,
-                explain=explain,
-            )
-
-        hits = self._answer(found)
-        return Hits(hits, rerank=self._expenses.noted(hits.rerank), relevant=hits.relevant)
-
-    def search_many(
-        self,
-        queries: Sequence[str],
-        *,
-        k: int | None = None,
-        mode: Mode = "hybrid",
-        where: Mapping[str, str] | None = None,
-    ) -> list[Hits]:
-        """``search`` for each query, embedded in one call and answered from one generation."""
-
-        def answers(retriever: Retriever, snapshot: Snapshot) -> list[Hits]:
-            own = self._own_settings(snapshot)
-            return retriever.search_many(
-                queries, k=own.k_of(k), mode=mode, where=where, rerank=own.rerank
-            )
-
-        found = self._answer(answers)
-        self._expenses.note()
-        return found
-
-    def context(
-        self,
-        query: str,
-        *,
-        max_tokens: int = 3000,
-        mode: Mode = "hybrid",
-        where: Mapping[str, str] | None = None,
-        rerank: str | None = None,
-        min_relevance: float | None = None,
-        format: Format = "markdown",  # noqa: A002 - the name is part of the public contract
-        tokenizer: str = DEFAULT_TOKENIZER,
-    ) -> Context:
-        """Text for an LLM's prompt: the best passages within a budget, numbered and cited.
-
-        Args:
-            query: What is asked.
-            max_tokens: Most tokens of the text, markup included.
-            mode: As for ``search``.
-            where: As for ``search``.
-            rerank: As for ``search``.
-            min_relevance: As for ``search``. Without one, a context that does not seem to answer
-                says so at its beginning.
-            format: ``markdown``, ``xml`` or ``json``.
-            tokenizer: Whose tokens: ``cl100k``, ``o200k``, or an LLM's name, such as ``gpt-4o``.
-                For LLMs that are not OpenAI's a number counts that no tokenizer passes, about four
-                times what English text has.
-        """
-        from ragkit.retrieval.context import hits_to_fill, pack  # noqa: PLC0415 - loads tiktoken
-
-        tokenizer = tokenizer_of(tokenizer)
-
-        def packed(retriever: Retriever, snapshot: Snapshot) -> Context:
-            hits = retriever.search(
-                query,
-                k=hits_to_fill(max_tokens),
-                mode=mode,
-                where=where,
-                rerank=self._own_settings(snapshot).rerank_of(rerank),
-                min_relevance=min_relevance,
-            )
-            context = pack(
-                hits,
-                store=snapshot,
-                max_tokens=max_tokens,
-                format=format,
-                tokenizer=tokenizer,
-                relevant=hits.relevant,
-            )
-            return replace(context, rerank=hits.rerank)
-
-        context = self._answer(packed)
-        return replace(context, rerank=self._expenses.noted(context.rerank))
-
-    @property
-    def unnoted(self) -> str:
-        """Why something that searches cost is not in the ledger; empty when all of it is.
-
-        It is tried again at the next search and when the collection is closed.
-        """
-        return self._expenses.unnoted
+    # --- look
 
     @property
     def retriever(self) -> Retriever:
@@ -359,8 +225,6 @@ class Collection(Tunable, Upkeep, Watching):
         self._held = [held for held in self._held if held.alive]
         self._held.append(weakref.finalize(retriever, release))
         return retriever
-
-    # --- look
 
     def documents(self) -> list[Document]:
         """All documents in the order (root, source)."""
