@@ -96,13 +96,15 @@ class Chunker:
         front = len(text[:body].rstrip())
         body = len(text) - len(text[body:].lstrip())
         if body == len(text):
-            whole = with_encoded([_whole(document, len(text.rstrip()))], text)
+            whole = with_encoded([_whole(document, len(text.rstrip()))], text, lambda _: "")
             return self._limit.enforce(document.title, whole)
         headers = TableHeaders(document)
         passages = self._body(document, body, headers)
         if front:
             passages = self._with_front_matter(document, passages, front)
-        return self._limit.enforce(document.title, with_encoded(passages, text), headers.at)
+        return self._limit.enforce(
+            document.title, with_encoded(passages, text, headers.at), headers.at
+        )
 
     def _body(self, document: Document, body: int, headers: TableHeaders) -> list[Passage]:
         """The passages of everything from ``body`` on, which is not white."""

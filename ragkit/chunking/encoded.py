@@ -8,12 +8,13 @@ cost money, and stand under the heading of what is looked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
+from ragkit.chunking.cutting import cut_at, spans_within
 from ragkit.records import Passage
 
-__all__ = ["Spans", "encoded_spans", "spans_within", "with_encoded"]
+__all__ = ["Spans", "encoded_spans", "with_encoded"]
 
 Spans = tuple[tuple[int, int], ...]
 
@@ -28,6 +29,7 @@ _DATA_URL = re.compile(
     r"(?:\r?\n[A-Za-z0-9+/]{2,}+(?:={1,2}|(?=[)\]}>\"'])))?",
     re.ASCII,
 )
+_WORD = re.compile(r"\w")
 
 
 def encoded_spans(text: str) -> Spans:
@@ -37,21 +39,18 @@ def encoded_spans(text: str) -> Spans:
     return tuple(match.span() for match in _DATA_URL.finditer(text))
 
 
-def spans_within(spans: Sequence[tuple[int, int]], start: int, end: int) -> Spans:
-    """What of the spans lies between two places, counted from the first of them."""
-    return tuple(
-        (max(first, start) - start, min(last, end) - start)
-        for first, last in spans
-        if first < end and last > start
-    )
-
-
-def with_encoded(passages: list[Passage], text: str) -> list[Passage]:
+def with_encoded(
+    passages: list[Passage], text: str, header_at: Callable[[int], str]
+) -> list[Passage]:
     """Passages of a document that know what of them is a file.
+
+    Where a file goes over the edge of a passage, it is cut off from the words: they are found and
+    shown without it.
 
     Args:
         passages: In order.
         text: The document's.
+        header_at: The header of the table that goes on at a position of the document.
     """
     spans = encoded_spans(text)
     if not spans:
@@ -63,6 +62,26 @@ def with_encoded(passages: list[Passage], text: str) -> list[Passage]:
         last = first
         while last < len(spans) and spans[last][0] < passage.end:
             last += 1
-        inside = spans_within(spans[first:last], passage.start, passage.end)
-        marked.append(replace(passage, encoded=inside) if inside else passage)
+        inside = spans[first:last]
+        if not inside:
+            marked.append(passage)
+            continue
+        known = replace(passage, encoded=spans_within(inside, passage.start, passage.end))
+        marked += _apart(known, inside, header_at)
     return marked
+
+
+def _apart(passage: Passage, inside: Spans, header_at: Callable[[int], str]) -> list[Passage]:
+    """The passage without the file that it begins in or ends in, and that file's part."""
+    parts = [passage]
+    (before, until), (since, after) = inside[0], inside[-1]
+    if (
+        since > passage.start
+        and after > passage.end
+        and _WORD.search(passage.text[: since - passage.start])
+    ):
+        parts = [*cut_at(passage, since - passage.start, header_at)]
+    begins, end = parts[0], until - passage.start
+    if before < passage.start and _WORD.search(begins.text[end:]):
+        parts = [*cut_at(begins, end, header_at), *parts[1:]]
+    return parts

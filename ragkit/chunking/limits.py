@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ragkit.chunking.encoded import spans_within
+from ragkit.chunking.cutting import cut_at
 from ragkit.chunking.recipe import LARGEST_PREFIX_BYTES, embedded_text, prefix_bound
-from ragkit.chunking.surroundings import boxes_between
 from ragkit.errors import InvalidArgument
 from ragkit.models.catalogue import ModelProfile, profile
-from ragkit.models.tokens import BoundCounter, BytePairCounter, TokenCounter, count_tokens
+from ragkit.models.tokens import BoundCounter, BytePairCounter, TokenCounter
 from ragkit.records import Passage
 
 __all__ = ["CHARACTERS_PER_TOKEN", "HardLimit", "limit_of"]
@@ -157,32 +156,8 @@ def _in_order(kept: list[Passage], rest: list[Passage]) -> list[Passage]:
 
 
 def _halves(passage: Passage, header_at: Callable[[int], str]) -> tuple[Passage, Passage]:
-    """Cut a passage at the best gap of its middle half; lines and headings stay the first's."""
-    text = passage.text
-    place = _middle_gap(text)
-    left, right = text[:place].rstrip(), text[place:].lstrip()
-    start = passage.end - len(right)
-    line = passage.line + len(re.findall(r"\r\n?|\n", text[: start - passage.start]))
-    return (
-        replace(
-            passage,
-            end=passage.start + len(left),
-            text=left,
-            tokens=count_tokens(left),
-            boxes=boxes_between(passage.boxes, passage.start, passage.start + len(left)),
-            encoded=spans_within(passage.encoded, 0, len(left)),
-        ),
-        replace(
-            passage,
-            start=start,
-            text=right,
-            tokens=count_tokens(right),
-            line=line,
-            table_header=header_at(start),
-            boxes=boxes_between(passage.boxes, start, passage.end),
-            encoded=spans_within(passage.encoded, start - passage.start, len(text)),
-        ),
-    )
+    """Cut a passage at the best gap of its middle half."""
+    return cut_at(passage, _middle_gap(passage.text), header_at)
 
 
 def _middle_gap(text: str) -> int:

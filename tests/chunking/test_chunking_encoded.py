@@ -74,6 +74,13 @@ def test_nothing_of_a_file_is_embedded_and_every_word_around_it_is(model: str) -
         assert words in said
     assert len(said) < 200
     assert sum(not text for text in embedded) > 100
+    # Nor are words shown with letters of the file, which goes on over the edge of their passage.
+    shown = [passage.text for passage in passages if embedded_text(None, passage)]
+    assert shown == [
+        "# Pumps\n\nThe pump runs at noon.\n\n![x](",
+        ") Then it rests.\n\nAnd cools down.",
+    ]
+    assert passages[-1].line == 5
 
 
 def test_a_passage_of_many_files_is_what_stands_between_them() -> None:
@@ -99,6 +106,9 @@ def test_words_are_embedded_wherever_files_stand(data: st.DataObject) -> None:
     assert_spans(of, passages)
     embedded = [embedded_text(None, passage) for passage in passages]
     assert not any(PAYLOAD[at : at + 20] in text for at in (0, 20) for text in embedded)
+    for passage, text in zip(passages, embedded, strict=True):
+        begins = [passage.text[start:].startswith("data:") for start, _ in passage.encoded]
+        assert not text or all(begins)
     words = "".join(embedded).replace("![](", "").replace(")", "")
     assert "".join(words.split()) == "".join("".join(said).split())
 

@@ -80,12 +80,10 @@ def test_letters_of_a_file_are_never_shown(tmp_path: Path, docs: Path) -> None:
         for mode in ("lexical", "semantic", "hybrid"):
             hits = collection.search("the pump of export", k=50, mode=mode)
             assert {hit.source for hit in hits} >= {"pump.md", "export.txt"}
-            assert all(hit.text.replace(PAYLOAD, "").strip("![(") for hit in hits)
-            bare = [hit for hit in hits if hit.text in PAYLOAD]
-            assert bare == []
+            assert max(len(word) for hit in hits for word in hit.text.split()) < 40
         context = collection.context("When does the pump run?", max_tokens=8000)
         assert "The pump runs at noon." in context.text
-        assert not any(PAYLOAD[at : at + 400] in context.text for at in range(0, 30_000, 300))
+        assert not any(PAYLOAD[at : at + 20] in context.text for at in range(0, 39_000, 10))
         first = collection.search("the pump runs at noon", k=1)[0]
         assert len(first.expand(tokens=4000).text) < 1000
         assert collection.verify().problems == ()
