@@ -207,6 +207,12 @@ _LATER = word_set(
     " ico psd mp3 mp4 m4a wav ogg flac webm mkv mov avi parquet sqlite db"
 )
 
+# Their libraries are under the LGPL (pyxlsb, py7zr), need another program (rarfile), or end the
+# process at a changed byte (calamine).
+_INSTEAD = MappingProxyType(
+    {"xlsb": "save it as .xlsx", "7z": "pack it as .zip", "rar": "pack it as .zip"}
+)
+
 # What a file begins with says more than its name.
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "zip container"),
@@ -294,13 +300,17 @@ def media_type(source: str, data: bytes) -> str:
     if by_mark is not None:
         return by_mark
     if extension in _LATER:
-        raise DocumentSkipped(f"format not read yet: .{extension}")
+        raise DocumentSkipped(f"format not read yet: .{_with_way_out(extension)}")
     if data.startswith(_PROGRAMS):
         raise DocumentSkipped("binary file: a program")
     for magic, what in _MAGIC:
         if data.startswith(magic):
-            raise DocumentSkipped(f"format not read yet: {what}")
+            raise DocumentSkipped(f"format not read yet: {_with_way_out(what)}")
     return by_name or _by_content(data, has_extension=bool(extension))
+
+
+def _with_way_out(kind: str) -> str:
+    return f"{kind}; {_INSTEAD[kind]}" if kind in _INSTEAD else kind
 
 
 def _by_mark(data: bytes) -> str | None:

@@ -50,3 +50,5 @@ def test_without_a_server_the_embedded_model_is_left(shell: Shell) -> None:
     assert done.code == 1
     assert done.err.startswith("ragkit: no answer from http://127.0.0.1:9/v1 after one attempt")
     assert [model["id"] for model in done.json["models"]] == [LOCAL]
+    unknown = shell.run("models", "openai/*", "--base-url", "http://127.0.0.1:9/v1")
+    assert (unknown.code, unknown.out) == (1, "")

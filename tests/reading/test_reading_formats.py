@@ -342,13 +342,15 @@ def test_the_registry_goes_by_content_then_name(name: str, data: bytes, kind: st
     [
         ("a.mobi", b"PK\x03\x04", "format not read yet: .mobi"),
         ("a.txt", b"PK\x03\x04", "format not read yet: zip container"),
-        ("a", b"7z\xbc\xaf\x27\x1c", "format not read yet: 7z"),
+        ("a", b"7z\xbc\xaf\x27\x1c", "format not read yet: 7z; pack it as .zip"),
+        ("a.rar", b"Rar!\x1a\x07", "format not read yet: .rar; pack it as .zip"),
+        ("a.xlsb", b"PK\x03\x04", "format not read yet: .xlsb; save it as .xlsx"),
         ("a.bmp", b"BM\x00", "format not read yet: .bmp"),
         ("a", b"\x7fELF", "binary file: a program"),
     ],
 )
 def test_formats_of_later_are_skipped_by_name(name: str, data: bytes, reason: str) -> None:
-    """The reason says which format it is."""
+    """The reason says which format it is, and what to do where that is a step away."""
     with pytest.raises(DocumentSkipped, match=f"^{reason}$"):
         media_type(name, data)
 

@@ -80,7 +80,7 @@ def run(options: ModelsOptions) -> int:
         write_json({"base_url": base_url or OPENROUTER_URL, "models": listed})
     elif models:
         write_text(models_text(models, looks=out_looks(), today=date.today()))
-    else:
+    elif code == 0:
         write_text(f"no model fits {options.pattern!r}")
     return code
 
