@@ -142,7 +142,9 @@ def damage(path: Path) -> Iterator[None]:
         if isinstance(error, sqlite3.OperationalError) and code is not None:
             advice = _REMEDIES.get(code & 0xFF, "run the same command again")
             raise CollectionError(f"{path} cannot be used: {error}; {advice}") from error
+        # SQLite tells of a page that the disk does not give as of one that is damaged.
+        first = "see to the disk and run `ragkit verify`; if it says so again, "
         raise CollectionDamaged(
-            f"{path} is damaged ({error}): restore it from a copy, or delete the collection and"
-            " index again"
+            f"{path} is damaged ({error}): {first if code == sqlite3.SQLITE_CORRUPT else ''}restore"
+            " it from a copy, or delete the collection and index again"
         ) from error

@@ -1,4 +1,4 @@
-"""Refuses a command one of its calls, or all from one on, and looks what becomes of it.
+"""Refuses a command one of its writes or reads, or all from one on, and looks what becomes of it.
 
     PYTHONPATH=tests python tests/interruption/refusals.py [--every 1] [COMMAND…]
 
@@ -15,8 +15,8 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from commands import COMMANDS
@@ -33,7 +33,9 @@ _CALLS = "write,fsync,truncate,rename,link,mkdir"
 # What they are called in the log, where some have more names.
 _LOGGED = ("write", "writev", "pwrite", "fsync", "truncate", "rename", "link", "mkdir")
 # What a message advises.
-_ADVICE = ("the same command again", "rebuild the index", "name another", "make room")
+_ADVICE = ("the same command again", "rebuild the index", "name another", "see to the disk")
+# A folder of documents that cannot be read is another matter.
+_NAME = "kb/"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,24 +78,38 @@ class Refusals:
         """Refuse each n-th call in a run of its own."""
         return self._refused(name, range(0, self._number_of_calls(name), every), dice)
 
+    def some_reads(self, name: str, *, number: int, dice: random.Random) -> Trouble:
+        """Let so many reads fail, ever later ones, each in a run of its own."""
+        places = [dice.randrange(2**power, 2 ** (power + 1)) for power in range(number)]
+        return self._refused(name, places, dice, reads=True)
+
     def _number_of_calls(self, name: str) -> int:
         calls = self._campaign.undisturbed(name).calls
         return sum(call.name in _LOGGED for call in calls)
 
-    def _refused(self, name: str, places: range | list[int], dice: random.Random) -> Trouble:
+    def _refused(
+        self, name: str, places: Iterable[int], dice: random.Random, *, reads: bool = False
+    ) -> Trouble:
         trouble = Trouble(command=name)
         for after in places:
-            error, times = dice.choice(ERRORS), dice.choice((0, 1))
-            fault = MachineFault(calls=_CALLS, error=error, after=after, times=times)
+            fault = MachineFault(
+                path=_NAME if reads else "",
+                calls="read" if reads else _CALLS,
+                error="EIO" if reads else dice.choice(ERRORS),
+                after=after,
+                times=dice.choice((0, 1)),
+            )
             trouble.faults += 1
-            which = f"{name}, {error} at call {after}, {'all' if not times else 'one'}"
-            trouble.violations += [f"{which}: {wrong}" for wrong in self._wrong(fault, trouble)]
+            trouble.violations += [
+                f"{name}, {fault}: {wrong}" for wrong in self._wrong(fault, trouble)
+            ]
         return trouble
 
-    def _wrong(self, fault: MachineFault, trouble: Trouble) -> Iterator[str]:
+    def _wrong(self, meant: MachineFault, trouble: Trouble) -> Iterator[str]:
         name = trouble.command
         undisturbed = self._campaign.undisturbed(name)
         place = self._campaign.copied(undisturbed.made)
+        fault = replace(meant, path=f"{place.resolve()}/{meant.path}")
         told = self._stage.refuse(name, place, fault)
         trouble.told[told.replace(str(place), "…")] += 1
         if told and not any(advice in told for advice in _ADVICE):
@@ -109,6 +125,12 @@ class Refusals:
         shutil.rmtree(place)
 
 
+def _told(trouble: Trouble) -> str:
+    line = f"{trouble.command}: {trouble.faults} faults, {len(trouble.violations)} violations"
+    sentences = [f"  {number} {said}" for said, number in trouble.told.most_common()]
+    return "\n".join([line, *sentences, *trouble.violations, ""])
+
+
 def main() -> None:
     """Refuse, and print what became of it."""
     parser = argparse.ArgumentParser(
@@ -116,6 +138,7 @@ def main() -> None:
     )
     parser.add_argument("commands", nargs="*", default=list(COMMANDS), metavar="COMMAND")
     parser.add_argument("--every", type=int, default=1, help="refuse each n-th call")
+    parser.add_argument("--reads", type=int, default=10, help="number of reads that fail")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     faults = violations = 0
@@ -126,13 +149,14 @@ def main() -> None:
             refusals = Refusals(Campaign(stage, server, scratch), stage, server)
             for name in arguments.commands:
                 dice = random.Random(f"{arguments.seed} {name}")  # noqa: S311 - no secret
-                trouble = refusals.every_call(name, every=arguments.every, dice=dice)
-                faults += trouble.faults
-                violations += len(trouble.violations)
-                sentences = [f"  {number} {said}" for said, number in trouble.told.most_common()]
-                line = f"{name}: {trouble.faults} faults, {len(trouble.violations)} violations"
-                sys.stdout.write("\n".join([line, *sentences, *trouble.violations, ""]))
-                sys.stdout.flush()
+                for trouble in (
+                    refusals.every_call(name, every=arguments.every, dice=dice),
+                    refusals.some_reads(name, number=arguments.reads, dice=dice),
+                ):
+                    faults += trouble.faults
+                    violations += len(trouble.violations)
+                    sys.stdout.write(_told(trouble))
+                    sys.stdout.flush()
     sys.stdout.write(f"{faults} faults, {violations} violations\n")
     sys.exit(bool(violations))
 

@@ -130,7 +130,7 @@ class Stage:
 
     def refuse(self, command: str, place: Path, fault: MachineFault) -> str:
         """Begin a command and let calls of it fail; the sentence with which it ended, if it did."""
-        meant = {**fault.environment(Path()), "FAULT_PATH": os.fspath(place.resolve())}
+        meant = dict(fault.environment(Path()))
         del meant["LD_PRELOAD"]
         return str(self._done(do="refuse", command=command, place=place, fault=meant)["told"])
 

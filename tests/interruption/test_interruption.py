@@ -85,6 +85,7 @@ def test_a_refused_call_loses_nothing(
     trouble = refusals.some_calls(name, number=2, dice=random.Random(name))  # noqa: S311
     assert trouble.violations == []
     assert trouble.told.keys() != {""}
+    assert refusals.some_reads(name, number=1, dice=random.Random(name)).violations == []  # noqa: S311
 
 
 @pytest.mark.long
