@@ -1,6 +1,6 @@
 """A server that fails in thirteen ways, each by chance: are all vectors right, and how late?
 
-python benchmarks/embedding_faults.py [--passages 40000] [--chance 0.02]
+python benchmarks/embedding_faults.py [--passages 200000] [--chance 0.02]
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def run(texts: list[str], chance: float) -> float:
 def main() -> None:
     """Clean, then with faults."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--passages", type=int, default=40_000)
+    parser.add_argument("--passages", type=int, default=200_000)
     parser.add_argument("--chance", type=float, default=0.02)
     arguments = parser.parse_args()
     texts = [f"passage {number} of the handbook" for number in range(arguments.passages)]

@@ -50,7 +50,10 @@ def _vectors(store: Store, snapshot: Snapshot) -> Check:
     if wrong:
         detail = f"{wrong:,} of {len(chosen):,} looked at are not of unit length"
         return Check(name="vectors", ok=False, detail=detail, remedy=restore)
-    said = f", {without:,} passages have none: the model refused them" if without else ""
+    said = ""
+    if without:
+        have, them = ("passage has", "it") if without == 1 else ("passages have", "them")
+        said = f", {without:,} {have} none: the model refused {them}"
     return Check(name="vectors", ok=True, detail=f"one for each of {len(ids):,} passages{said}")
 
 
