@@ -10,10 +10,10 @@ __all__ = ["Rate"]
 # Below what was measured, so that the measurement's error does not bring the next refusal.
 _SHARE: Final = 0.98
 # From there it creeps up, since the limit may be higher by now: slowly near the last refusal and
-# faster the longer there was none (as CUBIC does for TCP), by 2% after about 20 s and 60 requests.
+# faster the longer there was none (as CUBIC does for TCP), by 2% after about 20 s and 75 requests.
 # The slower of the two counts, so that where few are permitted hardly one in fifty is refused.
 _CREEP_PER_S2: Final = 1e-4
-_CREEP_PER_REQUEST2: Final = 1.1e-5
+_CREEP_PER_REQUEST2: Final = 7e-6
 # A first measurement holds whatever delayed the client: it goes up quickly until it is refused.
 _PROBES_PER_S: Final = 0.05
 _BACK: Final = 0.9
