@@ -41,6 +41,8 @@ _ABBREVIATED = re.compile(
 _LOOKED_BACK = 8
 # What a paragraph of prose begins with: a word, with or without emphasis or quotation.
 _PROSE = re.compile(r"[*_`\"'\u201c\u2018\u00bf\u00a1(\[]{0,3}\w")
+# "Owner: Ada Byron." says whose a text is, and nothing of what it is about.
+_LABELLED = re.compile(r"\w{1,20}(?: \w{1,20})?: ")
 _LISTED = re.compile(r"\d{1,3}[.)]\s|[*+-]\s|\[[^\]\n]{0,80}\]:|\.\.\s")
 _FENCES = ("```", "~~~")
 _LINE = re.compile(r"[^\n]+")
@@ -256,7 +258,8 @@ def _paragraphs(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
 def _is_prose(line: str, text: str, position: int) -> bool:
     """Whether a paragraph may begin with this line; four blanks before it make it code."""
     is_indented = text.startswith(("    ", "\t"), position)
-    return not is_indented and not _LISTED.match(line) and _PROSE.match(line) is not None
+    is_other = is_indented or _LISTED.match(line) or _LABELLED.match(line)
+    return not is_other and _PROSE.match(line) is not None
 
 
 def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:

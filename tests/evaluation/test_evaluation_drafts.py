@@ -101,6 +101,16 @@ def test_sentences_are_whole(tmp_path: Path) -> None:
     }
 
 
+def test_a_byline_answers_nothing(tmp_path: Path) -> None:
+    """Under a heading the first sentence of the text counts, and not whose text it is."""
+    text = (
+        "# Privacy of data\n\nOwner: Ada Byron, of the data.\n\nA soil probe knows nobody's name.\n"
+    )
+    assert asked(draft_questions([document(tmp_path, "privacy.md", text)], 99)) == {
+        "Privacy of data": "A soil probe knows nobody's name."
+    }
+
+
 def test_an_answer_is_where_it_says(tmp_path: Path) -> None:
     """Each answer is the document's text between start and end."""
     faq = document(tmp_path, "faq.md", FAQ)
