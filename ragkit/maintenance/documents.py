@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from ragkit.chunking.recipe import embedded_text
@@ -115,7 +116,7 @@ def vector_key(document: AuditedDocument, passage: AuditedPassage, mark: Fingerp
         mark: Makes keys.
     """
     try:
-        headings = parsed(passage.headings, tuple[str, ...])
+        headings = _headings(passage.headings)
         image = None
         if passage.image is not None:
             image = image_from_value(passage.image, document.source, None)
@@ -133,6 +134,12 @@ def vector_key(document: AuditedDocument, passage: AuditedPassage, mark: Fingerp
     )
     text = masked(embedded_text(document.title, plain), passage.masks)
     return SentText(text=text, image=image).key(mark)
+
+
+# The passages of a section have the same.
+@lru_cache(1024)
+def _headings(value: str) -> tuple[str, ...]:
+    return parsed(value, tuple[str, ...])
 
 
 def _named(passages: Sequence[AuditedPassage], index: int) -> str:

@@ -76,8 +76,9 @@ class Verification:
         self._tell(0)
         self._take(check_database(audit))
         self._tell(database_bytes)
+        key_of = _key_of(audit)
         for document in audit.documents():
-            self._look_at(document, _key_of(audit))
+            self._look_at(document, key_of)
         self._take(check_ids(audit, self.passages))
         self._take(check_references(audit))
         waiting = audit.waiting()

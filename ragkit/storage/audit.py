@@ -10,6 +10,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from ragkit.storage.sums import SUMS, holds
 __all__ = ["Audit", "AuditedDocument", "AuditedPassage"]
 
 _MOST_COMPLAINTS = 100
+_PAIRS_AT_ONCE = 10_000
 # What stands in the first bytes of the file, which SQLite sums up no more than the rest.
 _MARKS = (("application_id", APPLICATION_ID), ("encoding", "UTF-8"), ("auto_vacuum", 0))
 
@@ -230,8 +232,11 @@ class Audit:
         """Slots and checksums of all vectors of a matrix, by slot."""
         query = """SELECT slot, coalesce(checksum, -1) FROM vectors
             WHERE matrix = ? AND slot IS NOT NULL"""
-        rows = self._connection.execute(query, (matrix,))
-        pairs = np.fromiter(rows, np.dtype((np.int64, 2)))
+        cursor = self._connection.execute(query, (matrix,))
+        # An array takes numbers much faster than it takes pairs.
+        some = iter(lambda: cursor.fetchmany(_PAIRS_AT_ONCE), [])
+        flat = [np.fromiter(chain.from_iterable(rows), np.int64, 2 * len(rows)) for rows in some]
+        pairs = np.concatenate([np.empty(0, np.int64), *flat]).reshape(-1, 2)
         order = np.argsort(pairs[:, 0], kind="stable")
         return pairs[order, 0], pairs[order, 1]
 
