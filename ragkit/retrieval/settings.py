@@ -25,7 +25,7 @@ class SearchSettings:
     Attributes:
         semantic_weight: Share of the cosine in hybrid search, 0 to 1. Without one it is 0.5, and
             less where language or agreement of the lists speak against it.
-        context_weight: Share of the passages around it in a passage's score, 0 to 1; 1/3 without.
+        context_weight: Share of the passages around it in a passage's score, 0 to 1; 3/8 without.
         rerank: Name of a model that puts the hits in its own order.
         k: How many hits; 10 without.
 

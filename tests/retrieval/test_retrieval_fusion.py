@@ -190,7 +190,7 @@ def test_a_neighbour_is_found_that_no_list_returned() -> None:
     """A passage without a vector or a word of the query comes after those that it stands beside."""
     combined = Listed([0.5, NO_VECTOR, 0.25], [1.0, 0.0, 0.0], [0, 0, 1]).combined(depth=10)
     assert combined.ids.tolist() == [1, 2, 3]
-    assert combined.scores[1] == pytest.approx(1 / 6)
+    assert combined.scores[1] == pytest.approx(3 / 16)
 
 
 def test_words_that_no_passage_has_make_words_count_less() -> None:

@@ -116,8 +116,8 @@ def test_a_model_that_knows_nothing_is_hardly_asked() -> None:
     assert best.text == texts[-1]
     assert best.explanation is not None
     semantic, lexical, context = best.explanation.parts
-    assert semantic.weight == pytest.approx(0.05 * 2 / 3)
-    assert lexical.weight == pytest.approx(0.95 * 2 / 3)
+    assert semantic.weight == pytest.approx(0.05 * 5 / 8)
+    assert lexical.weight == pytest.approx(0.95 * 5 / 8)
     assert semantic.weight + lexical.weight + context.weight == pytest.approx(1.0)
     (alone,) = retriever.search(query, k=1, where={"source": "7.txt"})
     everything = {hit.source: hit.score for hit in retriever.search(query, k=300)}
@@ -155,5 +155,5 @@ def test_a_quoted_question_is_looked_for_by_its_words() -> None:
     assert quoted.source == "quoted.txt"
     assert quoted.explanation is not None
     semantic, lexical, _ = quoted.explanation.parts
-    assert semantic.weight == pytest.approx(0.1 * 2 / 3)
-    assert lexical.weight == pytest.approx(0.9 * 2 / 3)
+    assert semantic.weight == pytest.approx(0.1 * 5 / 8)
+    assert lexical.weight == pytest.approx(0.9 * 5 / 8)
