@@ -116,10 +116,14 @@ class Server:
         """As the function ``ask``; a wait that a refusal asks for begins before this returns.
 
         Other refusals and answers may be waiting to be looked at, and each lets another request go.
+        A wait that no run sits out ends the run, and the next one may ask again at once: the
+        allowance may have been raised meanwhile.
         """
         outcome = ask(self.transport, inputs, form, width)
         if isinstance(outcome, ServerError) and outcome.status in (429, 503, 529):
-            self.pace.close(stated_s(outcome, now_s=time.time()) or 0.0)
+            seconds = stated_s(outcome, now_s=time.time())
+            if seconds is not None and seconds <= self.policy.patience.waiting_s:
+                self.pace.close(seconds)
         return outcome
 
     def learn(self, job: Job, reply: Reply, *, full: bool) -> bool:
