@@ -256,6 +256,24 @@ def test_a_sync_gives_back_what_is_mostly_waste(
         assert collection.sync(many).warnings == ()
 
 
+def test_an_index_compacts_what_is_mostly_waste(kb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its end, and says so; less than the stated waste is left alone."""
+    docs = kb.parent / "docs"
+    (docs / "guides/stations.md").unlink()
+    with opened(kb) as collection:
+        report = collection.sync(docs)
+        assert (report.removed, report.warnings) == (1, ())
+        assert collection.status().vectors == 17
+        monkeypatch.setattr("ragkit.maintenance.compact._WASTED_VECTORS", 10)
+        (docs / "notes/lunch.txt").unlink()
+        report = collection.sync(docs)
+        (said,) = [reason for _, reason in report.warnings if reason.startswith("compacted: ")]
+        assert said.startswith("compacted: 13 vectors belonged to no passage any more")
+        assert collection.status().vectors == 4
+        assert collection.verify().ok
+    assert (kb / "vectors.f32").stat().st_size == 4 * 384 * 4
+
+
 # --- purge
 
 
