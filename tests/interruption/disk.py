@@ -154,17 +154,27 @@ class Disk:
             linked = self._files[call.inode]
             folder.change(lambda names: names.__setitem__(name, linked))
         elif call.name == "rename":
-            old = _split(call.other)[1]
-
-            def renamed(names: dict[str, _File | _Folder]) -> None:
-                if old in names:
-                    names[name] = names.pop(old)
-
-            folder.change(renamed)
+            self._move(call, folder, name)
         elif call.name in ("unlink", "rmdir"):
             folder.change(lambda names: names.pop(name, None))
         else:
             raise AssertionError(f"an unknown call: {call}")
+
+    def _move(self, call: Call, folder: _Folder, name: str) -> None:
+        above, old = _split(call.other.lstrip("/"))
+        source = self._folder(above)
+        if source is not folder:
+            # Each of the two folders is flushed on its own.
+            moved = source.names[old]
+            source.change(lambda names: names.pop(old, None))
+            folder.change(lambda names: names.__setitem__(name, moved))
+            return
+
+        def renamed(names: dict[str, _File | _Folder]) -> None:
+            if old in names:
+                names[name] = names.pop(old)
+
+        folder.change(renamed)
 
     def _folder(self, path: str) -> _Folder:
         folder = self._root
