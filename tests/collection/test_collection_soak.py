@@ -12,7 +12,7 @@ from soak import READERS, soak
 
 def test_readers_beside_a_busy_writer(tmp_path: Path, embedding_server: LoopbackServer) -> None:
     """Each answer is that of brute force over one whole generation, through compact and purge."""
-    writer, *readers = soak(tmp_path, embedding_server.base_url, seconds=6)
+    writer, *readers = soak(tmp_path, embedding_server.base_url, seconds=4)
     assert writer.rounds >= 1
     assert len(readers) == READERS
     assert all(reader.rounds >= 1 for reader in readers)
