@@ -90,11 +90,14 @@ def test_a_refused_call_loses_nothing(
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("script", ["kills.py", "power.py", "refusals.py"])
-def test_every_place(script: str) -> None:
-    """Every command: killed at every place, the power cut after every call, every call refused."""
+@pytest.mark.parametrize(
+    ("script", "every"),
+    [("kills.py", []), ("power.py", ["--every=3"]), ("refusals.py", ["--every=4"])],
+)
+def test_every_command(script: str, every: list[str]) -> None:
+    """Each is killed at every place, its power cut after every third call, every fourth refused."""
     done = subprocess.run(
-        [sys.executable, HERE / script],
+        [sys.executable, HERE / script, *every],
         capture_output=True,
         text=True,
         check=False,
