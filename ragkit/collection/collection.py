@@ -53,13 +53,19 @@ class Collection(Searching, Tunable, Upkeep, Watching):
     """Made by ``ragkit.open``. Thread-safe; other processes may read and write beside it."""
 
     def __init__(
-        self, store: Store, settings: Settings, *, read_only: bool = False, is_new: bool = False
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        read_only: bool = False,
+        is_new: bool = False,
+        expenses: Expenses | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._read_only = read_only
         self._is_new = is_new
-        self._expenses = Expenses(store)
+        self._expenses = expenses or Expenses(store)
         self._memory = ServerMemory(store)
         self._embedders = Embedders(settings, self._made, self._expenses.of_query)
         self._reranker = LateReranker(lambda: make_reranker(settings, self._expenses.of_rerank))

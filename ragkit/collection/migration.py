@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ragkit.collection.arguments import dollars_of
+from ragkit.collection.expenses import Expenses
 from ragkit.collection.models import (
     agreed_settings,
     fingerprint_of,
@@ -113,6 +114,7 @@ class Migrations(ABC):
     _store: Store
     _settings: Settings
     _read_only: bool
+    _expenses: Expenses
 
     @abstractmethod
     def _expect(self, settings: Settings) -> None:
@@ -238,6 +240,8 @@ class Migrations(ABC):
     def staged(self) -> Collection:
         """What the collection would be after the switch, to be searched, evaluated and compared.
 
+        What its searches cost is noted in this collection's ledger.
+
         Raises:
             NothingStaged: No migration holds a generation ready.
         """
@@ -252,7 +256,7 @@ class Migrations(ABC):
             same = settings.base_url == self._settings.base_url
             if same and self._settings.api_key is not None:
                 settings = settings.with_key(self._settings.api_key)
-        return Collection(store, settings, read_only=True)
+        return Collection(store, settings, read_only=True, expenses=self._expenses)
 
     def _settings_for(self, target: Target) -> Settings:
         with self._store.snapshot() as snapshot:

@@ -270,6 +270,19 @@ def test_a_reranking_model_is_weighed_against_the_best(
     assert "12 of 12 questions were not reranked" in tuning.untried[0]
 
 
+def test_what_is_spent_on_a_staged_collection_is_in_the_ledger(remote: ragkit.Collection) -> None:
+    """Questions to it and reranking are noted though it is read-only itself."""
+    remote.migrate(passage_tokens=200, stage_only=True)
+    before = remote.status().spent_usd
+    with remote.staged() as staged:
+        assert staged.search("wages", rerank=MODEL).rerank is not None
+        assert staged.unnoted == ""
+    spent = {item.use: item.cost_usd for item in remote.status().spent}
+    assert spent["rerank"] == Decimal("0.002")
+    assert spent["query"] > 0
+    assert remote.status().spent_usd == before + spent["rerank"] + spent["query"]
+
+
 def test_a_reranking_model_that_others_chose_is_asked_only_by_name(
     base: tuple[LoopbackServer, Path], remote: ragkit.Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
