@@ -19,6 +19,7 @@ from ragkit.embedding.jobs import Job
 from ragkit.embedding.openrouter import OpenRouterEmbedder
 from ragkit.embedding.unnamed import UnnamedLimit
 from ragkit.embedding.wire import RequestForm
+from ragkit.errors import AllowanceSpent
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,19 @@ def test_a_stated_wait_holds_before_anybody_looks_at_the_refusal(
         outcome = server.ask(["pump"], RequestForm(model="test/small"), None)
         assert isinstance(outcome, ServerError)
         assert 6.0 < server.pace.wait_s() <= 7.0
+
+
+def test_a_wait_of_hours_ends_the_run_and_holds_up_no_other(
+    embedding_server: LoopbackServer,
+) -> None:
+    """The next run asks again, since the allowance may have been raised meanwhile."""
+    embedding_server.script(refusal(429, "a day", {"retry-after": "36000"}), at=[1])
+    with OpenRouterEmbedder(
+        "test/small", api_key=loopback.KEY, base_url=embedding_server.base_url
+    ) as client:
+        with pytest.raises(AllowanceSpent, match="permits no more requests for 10 hours"):
+            client.embed_query("pump")
+        assert client.embed_query("pump").shape == (64,)
 
 
 def test_a_wait_that_is_stated_while_inputs_are_read_holds(
