@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from ragkit.collection.models import make_embedder
+from ragkit.collection.models import fingerprint_of, make_embedder
 from ragkit.config import DEFAULT_MODEL, Settings
 from ragkit.embedding.knowledge import Knowledge
 from ragkit.embedding.seam import Embedder, RemoteEmbedder
@@ -38,6 +39,8 @@ class ServerMemory:
         """An embedder that begins with what is known; with a limit on what it may spend at all."""
         with self._store.snapshot() as snapshot:
             known = knowledge_of(snapshot, settings)
+            if snapshot.fingerprint == fingerprint_of(settings).json and snapshot.width:
+                known = replace(known or Knowledge(), width=snapshot.width)
             listed = None if max_cost_usd is None else pricer.listed(snapshot)
             # What a list does not say is found out by asking.
             unsaid = False if pricer.is_of_text_only(snapshot) else None

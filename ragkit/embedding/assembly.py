@@ -129,6 +129,7 @@ class Options:
             ConfigurationError: A key that no header can carry.
         """
         ways, known, learnt = self.ways, self.known, self.knowledge
+        kept_width = None if learnt is None else learnt.width
         server = Server(
             transport=self._transport(),
             policy=Policy(
@@ -138,7 +139,7 @@ class Options:
             ),
             pace=self._pace(),
             limits=_limits(ways, known, learnt),
-            election=WidthElection(self.dimensions or known.dimensions),
+            election=WidthElection(self.dimensions or known.dimensions or kept_width),
             dimensions=self.dimensions,
             # Servers refuse it for models that cannot be cut, even when it states their width.
             sends_dimensions=self.dimensions != known.dimensions,

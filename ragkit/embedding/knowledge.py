@@ -29,6 +29,8 @@ class Knowledge:
         tokens: Most tokens that it takes in a request.
         size_bytes: Most bytes of texts that it takes.
         reads_tokens: Most tokens of one text that it takes, or reads.
+        width: Of the vectors that are kept already; the next answer of this width needs no second
+            one to be believed.
     """
 
     base64: bool | None = None
@@ -37,6 +39,7 @@ class Knowledge:
     tokens: int | None = None
     size_bytes: int | None = None
     reads_tokens: int | None = None
+    width: int | None = None
 
     @classmethod
     def of(

@@ -22,14 +22,17 @@ from ragkit.storage.store import Store
 
 TEXTS = [f"passage {number} of the handbook about pump {number % 7}" for number in range(80)]
 QUICK = Patience(first_s=0.004, longest_s=0.02)
+WIDTH = len(vector_of(TEXTS[0]))
 
 
-def embedder(server: LoopbackServer, knowledge: Knowledge | None = None) -> OpenRouterEmbedder:
+def embedder(
+    server: LoopbackServer, knowledge: Knowledge | None = None, concurrency: int = 4
+) -> OpenRouterEmbedder:
     return OpenRouterEmbedder(
         "test/small",
         api_key=KEY,
         base_url=server.base_url,
-        concurrency=4,
+        concurrency=concurrency,
         knowledge=knowledge,
         patience=QUICK,
     )
@@ -83,6 +86,19 @@ def test_what_is_known_is_not_tried(embedding_server: LoopbackServer) -> None:
         client.embed_documents(TEXTS)
     assert set(encodings(embedding_server)[first:]) == {"float"}
     assert max(request.inputs for request in embedding_server.ledger.requests[first:]) == 5
+
+
+@pytest.mark.parametrize(("width", "requests"), [(None, 2), (24, 2), (WIDTH, 1)])
+def test_a_width_that_is_kept_needs_no_second_answer(
+    embedding_server: LoopbackServer, width: int | None, requests: int
+) -> None:
+    """The first answer is handed over, and can be kept, before another request goes out."""
+    known = Knowledge(inputs=8, width=width)
+    with embedder(embedding_server, knowledge=known, concurrency=1) as client:
+        batches = client.embed(TEXTS, role="document")
+        assert len(next(batches).indexes) == 8
+        assert len(embedding_server.ledger.requests) == requests
+        assert sum(len(batch.indexes) for batch in batches) == len(TEXTS) - 8
 
 
 @pytest.mark.parametrize("stored", [None, 7, [], {"base64": "yes", "inputs": -1, "tokens": True}])
