@@ -11,6 +11,7 @@ __all__ = [
     "EXAMPLES",
     "RecordCommand",
     "collection_option",
+    "dimensions_option",
     "json_option",
     "min_relevance_option",
     "mode_option",
@@ -79,6 +80,13 @@ def collection_option() -> click.Option:
 def json_option() -> click.Option:
     """``--json``."""
     return click.Option(["--json", "as_json"], is_flag=True, help="One JSON object on stdout.")
+
+
+def dimensions_option() -> click.Option:
+    """``--dimensions``."""
+    return click.Option(
+        ["--dimensions"], type=click.IntRange(min=1), metavar="N", help="Width to cut vectors to."
+    )
 
 
 def query_argument() -> click.Argument:

@@ -14,7 +14,7 @@ from ragkit.errors import InvalidArgument
 if TYPE_CHECKING:
     from ragkit.sync.synchronise import Options
 
-__all__ = ["StrPath", "dollars_of", "options_of", "paths_of", "query_of"]
+__all__ = ["StrPath", "dollars_of", "options_of", "paths_of", "query_of", "seconds_of"]
 
 StrPath = str | os.PathLike[str]
 
@@ -46,6 +46,17 @@ def dollars_of(amount: float | Decimal | None) -> Decimal | None:
     if not dollars.is_finite() or dollars < 0:
         raise InvalidArgument(f"max_cost_usd={amount!r}: give an amount in dollars, 0 or more")
     return dollars
+
+
+def seconds_of(name: str, seconds: float, *, most: float) -> float:
+    """A time that a clock can count; 0 is none.
+
+    Raises:
+        InvalidArgument: It is below 0, above *most*, or nan.
+    """
+    if not 0 <= seconds <= most:
+        raise InvalidArgument(f"{name}={seconds!r}: give a time in seconds, from 0 to {most:g}")
+    return seconds
 
 
 def query_of(query: str | None, image: StrPath | bytes | None) -> EmbedInput:

@@ -17,6 +17,7 @@ from ragkit.collection.asynchronous_upkeep import AsyncUpkeep
 from ragkit.collection.collection import Collection, StrPath
 from ragkit.collection.opening import open_collection
 from ragkit.config import Settings
+from ragkit.errors import InvalidArgument
 from ragkit.models.tokenizers import DEFAULT_TOKENIZER
 from ragkit.records import Document, Passage
 from ragkit.reports import (
@@ -48,9 +49,21 @@ class AsyncCollection(AsyncUpkeep):
     """A ``Collection`` whose calls are awaited and never hold up the event loop.
 
     ``async with await AsyncCollection.open("kb") as collection: ...``
+
+    Args:
+        collection: An open one; a path is opened with ``open``.
+
+    Raises:
+        InvalidArgument: It is no collection.
     """
 
     def __init__(self, collection: Collection) -> None:
+        given: object = collection
+        if not isinstance(given, Collection):
+            raise InvalidArgument(
+                f"AsyncCollection takes an open collection, and not {given!r}: open it with"
+                " `await ragkit.AsyncCollection.open(path)`"
+            )
         self.collection = collection
 
     @property

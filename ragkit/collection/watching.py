@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
@@ -10,13 +11,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ragkit.collection.arguments import StrPath, dollars_of, paths_of
+from ragkit.collection.arguments import StrPath, dollars_of, paths_of, seconds_of
 
 if TYPE_CHECKING:
     from ragkit.reports import SyncReport, WatchEvent
     from ragkit.sync.progress import ProgressListener
 
 __all__ = ["Watching"]
+
+# Who wants to wait longer for a quiet moment wants no watch.
+_DAY_S = 86_400.0
 
 
 class Watching(ABC):
@@ -75,6 +79,7 @@ class Watching(ABC):
             stop: Set it to end. Without one Ctrl-C ends it, and KeyboardInterrupt is raised.
 
         Raises:
+            InvalidArgument: A time that no clock can count, or no amount.
             PathNotFound: There is nothing at a path, and never was.
             RagkitError: What no other try mends, such as a refused key.
             KeyboardInterrupt: After Ctrl-C.
@@ -82,6 +87,8 @@ class Watching(ABC):
         from ragkit.sync.watch import FolderWatch, keep_in_step  # noqa: PLC0415
 
         limit, spent = dollars_of(max_cost_usd), Decimal(0)
+        quiet_s = seconds_of("quiet_s", quiet_s, most=_DAY_S)
+        rescan_s = seconds_of("rescan_s", rescan_s, most=math.inf)
         folders_or_files = [path.absolute() for path in paths_of(paths)]
 
         def sync() -> SyncReport:

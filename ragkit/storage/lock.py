@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ragkit.errors import CollectionError, CollectionLocked, remedy
+from ragkit.errors import CollectionError, CollectionLocked, InvalidArgument, remedy
 from ragkit.storage.files import open_plain
 
 __all__ = ["LOCK_NAME", "writer_lock"]
@@ -40,9 +40,12 @@ def writer_lock(
         stop: Once set, there is no waiting.
 
     Raises:
+        InvalidArgument: *wait_s* is below 0 or nan, with which a wait would have no end.
         CollectionLocked: Another writer still holds it after *wait_s* seconds; names its PID.
         CollectionError: The directory cannot be written.
     """
+    if not wait_s >= 0:
+        raise InvalidArgument(f"wait_s={wait_s!r}: give a time in seconds, 0 or more")
     file = _locked_file(directory, time.monotonic() + wait_s, stop)
     owner, held = os.getpid(), _held()
     held.add(file)

@@ -53,6 +53,13 @@ def test_the_same_answers_inside_a_loop(tmp_path: Path, docs: Path) -> None:
     asyncio.run(main())
 
 
+def test_what_is_no_collection_is_refused() -> None:
+    """A path, which would seem to work up to the first call, is refused with what to write."""
+    for given in ("kb", Path("kb"), None):
+        with pytest.raises(ragkit.errors.InvalidArgument, match=r"AsyncCollection\.open\(path\)"):
+            ragkit.AsyncCollection(given)  # type: ignore[arg-type]
+
+
 def test_a_cancelled_sync_keeps_its_work(tmp_path: Path, docs: Path) -> None:
     """Cancelled in the middle, twice, a sync is over when the task is, and the next one goes on."""
 

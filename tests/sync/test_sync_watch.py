@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import queue
 import shutil
@@ -23,7 +24,7 @@ from loopback import LoopbackServer
 
 import ragkit
 from ragkit.config import Settings
-from ragkit.errors import PathNotFound
+from ragkit.errors import InvalidArgument, PathNotFound
 from ragkit.reports import WatchEvent
 from ragkit.storage.lock import writer_lock
 from ragkit.sync.watch import FolderWatch
@@ -91,6 +92,24 @@ def watching(shell: Shell, *arguments: str) -> Iterator[Watcher]:
     finally:
         watcher.process.kill()
         watcher.process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ({"quiet_s": math.nan}, "quiet_s=nan: give a time in seconds, from 0 to 86400"),
+        ({"quiet_s": math.inf}, "quiet_s=inf: give a time"),
+        ({"rescan_s": -1.0}, "rescan_s=-1.0: give a time in seconds, from 0 to inf"),
+    ],
+)
+def test_a_time_that_no_clock_counts(
+    docs: Path, tmp_path: Path, times: dict[str, float], said: str
+) -> None:
+    """It is refused before anything is read."""
+    with ragkit.open(tmp_path / "kb") as collection:
+        with pytest.raises(InvalidArgument, match=said):
+            next(collection.watch(docs, **times))  # type: ignore[arg-type]
+        assert collection.status().documents == 0
 
 
 def test_edits_are_followed(shell: Shell, embedding_server: LoopbackServer) -> None:

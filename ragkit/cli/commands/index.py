@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ragkit.cli.command import RecordCommand, collection_option, json_option
+from ragkit.cli.command import (
+    RecordCommand,
+    collection_option,
+    dimensions_option,
+    json_option,
+    wait_option,
+)
 from ragkit.cli.output import jsonable, out_looks, write_error, write_json, write_text
 
 if TYPE_CHECKING:
@@ -70,7 +76,7 @@ def _params() -> list[click.Parameter]:
         collection_option(),
         click.Option(["--model"], metavar="M", help="Only for a new collection; it remembers."),
         click.Option(["--base-url"], metavar="URL", help="Root of an OpenAI-compatible API."),
-        click.Option(["--dimensions"], type=int, metavar="N", help="Width to cut vectors to."),
+        dimensions_option(),
         click.Option(["--dry-run"], is_flag=True, help="Say what would be done and cost."),
         click.Option(["--max-cost"], type=float, metavar="USD", help="Most that may be spent."),
         click.Option(["--include"], multiple=True, metavar="GLOB", help="Only files that fit."),
@@ -79,13 +85,7 @@ def _params() -> list[click.Parameter]:
         click.Option(
             ["--allow-empty"], is_flag=True, help="A vanished folder loses its documents."
         ),
-        click.Option(
-            ["--wait"],
-            type=click.FloatRange(min=0),
-            default=0.0,
-            metavar="SECONDS",
-            help="How long to wait for another writer.",
-        ),
+        wait_option(),
         click.Option(
             ["--strict"],
             is_flag=True,

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ragkit.cli.command import RecordCommand, collection_option, json_option
+from ragkit.cli.command import (
+    RecordCommand,
+    collection_option,
+    dimensions_option,
+    json_option,
+    wait_option,
+)
 from ragkit.cli.output import jsonable, out_looks, write_error, write_json, write_text
 
 if TYPE_CHECKING:
@@ -71,7 +77,7 @@ def _params() -> list[click.Parameter]:
         collection_option(),
         click.Option(["--model"], metavar="M", help="The model to go to."),
         click.Option(["--base-url"], metavar="URL", help="Root of its API, if that is another."),
-        click.Option(["--dimensions"], type=int, metavar="N", help="Width to cut vectors to."),
+        dimensions_option(),
         click.Option(
             ["--passage-tokens"],
             type=click.IntRange(min=1),
@@ -82,13 +88,7 @@ def _params() -> list[click.Parameter]:
         click.Option(["--stage"], is_flag=True, help="Stop before the switch."),
         click.Option(["--dry-run"], is_flag=True, help="Say what would be done and cost."),
         click.Option(["--max-cost"], type=float, metavar="USD", help="Most that may be spent."),
-        click.Option(
-            ["--wait"],
-            type=click.FloatRange(min=0),
-            default=0.0,
-            metavar="SECONDS",
-            help="How long to wait for another writer.",
-        ),
+        wait_option(),
         click.Option(["-v", "--verbose"], is_flag=True, help="List every file with a problem."),
         json_option(),
     ]

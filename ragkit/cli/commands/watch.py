@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ragkit.cli.command import RecordCommand, collection_option, json_option
+from ragkit.cli.command import (
+    RecordCommand,
+    collection_option,
+    dimensions_option,
+    json_option,
+)
 from ragkit.cli.output import flush, jsonable, out_looks, write_error, write_json, write_text
 
 if TYPE_CHECKING:
@@ -63,7 +68,7 @@ def _params() -> list[click.Parameter]:
         collection_option(),
         click.Option(["--model"], metavar="M", help="Only for a new collection; it remembers."),
         click.Option(["--base-url"], metavar="URL", help="Root of an OpenAI-compatible API."),
-        click.Option(["--dimensions"], type=int, metavar="N", help="Width to cut vectors to."),
+        dimensions_option(),
         click.Option(
             ["--max-cost"], type=float, metavar="USD", help="Most that all of it may spend."
         ),
