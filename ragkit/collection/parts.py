@@ -212,6 +212,10 @@ class _NoVectors:
         """No score for any."""
         return np.full(len(ids), np.nan, np.float32)
 
+    def estimates(self, vector: FloatVector, ids: IdArray) -> tuple[FloatVector, float]:
+        """No score for any."""
+        return self.scores(vector, ids), 0.0
+
     def sample(self) -> IdArray:
         """None."""
         return np.empty(0, np.int64)

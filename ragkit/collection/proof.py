@@ -77,6 +77,10 @@ class ProvenVectorRanker:
         self._prove(np.asarray(ids)[:_FIRST])
         return scores
 
+    def estimates(self, vector: FloatVector, ids: IdArray) -> tuple[FloatVector, float]:
+        """As ``VectorRanker.estimates``; whatever is decided by them is asked for again."""
+        return self._ranker.estimates(vector, ids)
+
     def sample(self) -> IdArray:
         """As ``VectorRanker.sample``."""
         return self._ranker.sample()

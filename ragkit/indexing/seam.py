@@ -59,6 +59,10 @@ class VectorRanker(Protocol):
         """Cosine of these passages, float32 (len(ids),); NaN for an id that is not in the index."""
         ...
 
+    def estimates(self, vector: FloatVector, ids: IdArray) -> tuple[FloatVector, float]:
+        """Cosines as ``scores``, but cheap, and how far from those they can be: 0 or more."""
+        ...
+
     def sample(self) -> IdArray:
         """Sorted ids of passages from everywhere in the index, some hundred or all there are."""
         ...

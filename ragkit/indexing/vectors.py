@@ -15,7 +15,13 @@ import numpy.typing as npt
 
 from ragkit.errors import InvalidArgument
 from ragkit.indexing.access import SharedAccess
-from ragkit.indexing.scan import exact_scores, rank_exactly, rank_sieved, sieve_many
+from ragkit.indexing.scan import (
+    exact_scores,
+    rank_exactly,
+    rank_sieved,
+    sieve_error,
+    sieve_many,
+)
 from ragkit.indexing.seam import FloatMatrix, FloatVector, IdArray, Ranking
 
 __all__ = ["MatrixIndex", "VectorIndex"]
@@ -129,6 +135,22 @@ class MatrixIndex:
         scores = np.full(len(ids), np.nan, np.float32)
         scores[known] = exact_scores(self._matrix, self._slots[places], query)
         return scores
+
+    def estimates(self, vector: FloatVector, ids: IdArray) -> tuple[FloatVector, float]:
+        """Cosines as ``scores``, to the error that is given beside them.
+
+        After ``rank`` with the same vector nothing is computed.
+
+        Raises:
+            InvalidArgument: The vector's shape cannot be used.
+        """
+        query = self._checked(np.asarray(vector, np.float32)[None, :])
+        places, known = self._places(np.asarray(ids, np.int64))
+        estimates = np.full(len(ids), np.nan, np.float32)
+        if len(places):
+            (sieved,) = self._sieved(query)
+            estimates[known] = sieved[places]
+        return estimates, sieve_error(self._matrix.shape[1])
 
     def sample(self) -> IdArray:
         """512 ids, evenly spaced, or all there are; as ``VectorRanker.sample``."""

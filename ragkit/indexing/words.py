@@ -58,6 +58,9 @@ _LEADING = 3
 _SAME_SCORE = 2e-6
 
 _Scored = tuple[IdArray, FloatVector]
+# A query with any of the terms, None without one; what has all of them scores; the passages that it
+# is quoted from, and whether whole.
+_Understood = tuple[Query | None, float, _Scored, bool]
 _NOTHING: _Scored = (np.empty(0, np.int64), np.empty(0, np.float32))
 _DAMAGED = "the lexical index is damaged: `ragkit verify --repair` makes it anew"
 
@@ -90,6 +93,8 @@ class WordIndex:
         counts = {code: searcher.doc_freq("language", code) for code in sorted(KNOWN_LANGUAGES)}
         self._counts = {code: count for code, count in counts.items() if count}
         self._languages = tuple(code for code in self._counts if code in LANGUAGES)
+        # A search by both lists asks for ranks and then for scores.
+        self._last: tuple[str, _Understood] | None = None
 
     @classmethod
     def open(cls, directory: Path, *, key: bytes, verify: bool = False) -> WordIndex:
@@ -158,10 +163,9 @@ class WordIndex:
         """
         if k < 1:
             raise InvalidArgument(f"k={k}: ask for 1 or more")
-        parsed, full = self._parsed(query)
+        parsed, full, (quoted, totals), is_quoted = self._understood(query)
         if parsed is None:
             return _ranking(_NOTHING, _NOTHING, full, k, is_quoted=False)
-        quoted, totals, is_quoted = self._quoted(query, parsed)
         leading = _with(
             quoted, totals, *self._best(parsed, _LEADING if among is not None else k, None)
         )
@@ -183,10 +187,9 @@ class WordIndex:
         self._opened()
         wanted = np.asarray(ids, np.int64)
         scores = np.zeros(len(wanted), np.float32)
-        parsed, _ = self._parsed(query)
+        parsed, _, (quoted, totals), _ = self._understood(query)
         if parsed is None:
             return scores
-        quoted, totals, _ = self._quoted(query, parsed)
         found, values = _with(quoted, totals, *self._of(parsed, np.unique(wanted)))
         by_id = np.argsort(found)
         places = np.searchsorted(found, wanted, sorter=by_id)
@@ -198,6 +201,20 @@ class WordIndex:
         if self._searcher is None:
             raise InvalidArgument("the word index is closed: open it again")
         return self._searcher
+
+    def _understood(self, text: str) -> _Understood:
+        """What a text asks for; of the last one it is kept."""
+        self._opened()
+        last = self._last
+        if last is not None and last[0] == text:
+            return last[1]
+        parsed, full = self._parsed(text)
+        understood: _Understood = parsed, full, _NOTHING, False
+        if parsed is not None:
+            quoted, totals, is_quoted = self._quoted(text, parsed)
+            understood = parsed, full, (quoted, totals), is_quoted
+        self._last = text, understood
+        return understood
 
     def _parsed(self, text: str) -> tuple[Query | None, float]:
         """Any of the query's terms, in the text or in the path; None without a known term.
@@ -213,7 +230,12 @@ class WordIndex:
             (count + searcher.doc_freq("path", term), term) for term, count in counts.items()
         )
         chosen = {term for _, term in [pair for pair in known if pair[0]][:_MAX_TERMS]}
-        full = sum(asked.weights[term] * self._rarity(counts[term]) for term in chosen)
+        # In the question's order: a set has another in each process, and so other last bits.
+        full = sum(
+            weight * self._rarity(counts[term])
+            for term, weight in asked.weights.items()
+            if term in chosen
+        )
         if len(asked.words) <= _MAX_TERMS:
             full += sum(
                 max(asked.weights[term] for term in word) * self._rarity(0)

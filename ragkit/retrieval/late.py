@@ -74,6 +74,10 @@ class LateVectorRanker(_Late[VectorRanker]):
         """As ``VectorRanker.scores``."""
         return self.part.scores(vector, ids)
 
+    def estimates(self, vector: FloatVector, ids: IdArray) -> tuple[FloatVector, float]:
+        """As ``VectorRanker.estimates``."""
+        return self.part.estimates(vector, ids)
+
     def sample(self) -> IdArray:
         """As ``VectorRanker.sample``."""
         return self.part.sample()

@@ -151,6 +151,7 @@ class Lists:
             depth=depth,
             wanted=max(1, depth // DEPTH_PER_HIT),
             neighbours=self._neighbours,
+            semantic_estimates=lambda ids: self._vectors.estimates(vector, ids),
             semantic_scores=lambda ids: self._vectors.scores(vector, ids),
             lexical_scores=lambda ids: self._words.scores(query, ids),
             semantic_weight=weight,

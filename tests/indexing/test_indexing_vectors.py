@@ -397,3 +397,20 @@ def test_a_damaged_vector_is_named() -> None:
     index = MatrixIndex(ids=np.array([5, 6, 7]), slots=np.array([0, 1, 2]), matrix=rows)
     with pytest.raises(CollectionDamaged, match="passage 6"):
         index.rank(rows[0], 1)
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_estimates_are_no_farther_off_than_they_say(asked_before: bool) -> None:
+    """Each is within the error of the score, with a ranking before it or not; NaN for no vector."""
+    rng = np.random.default_rng(11)
+    matrix = rng.standard_normal((900, 384)).astype(np.float32)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    ids, slots = np.arange(0, 1800, 2), rng.permutation(900)
+    index = MatrixIndex(ids=ids, slots=slots, matrix=matrix)
+    if asked_before:
+        index.rank(matrix[3], 5)
+    asked = np.array([4, 6, 7, 0, 1798])
+    estimates, error = index.estimates(matrix[5], asked)
+    scores = index.scores(matrix[5], asked)
+    assert np.isnan(estimates).tolist() == [False, False, True, False, False]
+    assert np.nanmax(np.abs(estimates - scores)) <= error < 1e-4

@@ -61,6 +61,11 @@ class Listed:
         after = [n + 1 if sections[n + 1] == sections[n] else -1 for n in ids.tolist()]
         return np.array(before, np.int64), np.array(after, np.int64)
 
+    def estimates(self, ids: IdArray) -> tuple[FloatVector, float]:
+        """Cosines nearly as far off as they may be, up and down in turn."""
+        off = np.where(ids % 2, np.float32(0.19), np.float32(-0.19))
+        return np.array(self.cosines, np.float32)[ids - 1] + off, 0.2
+
     def combined(
         self, depth: int, weight: float = 0.5, wanted: int = 100, context: float = CONTEXT_WEIGHT
     ) -> Combined:
@@ -71,6 +76,7 @@ class Listed:
             depth=depth,
             wanted=wanted,
             neighbours=self.neighbours,
+            semantic_estimates=self.estimates,
             semantic_scores=lambda ids: np.array(self.cosines, np.float32)[ids - 1],
             lexical_scores=lambda ids: np.array(self.bm25, np.float32)[ids - 1],
             semantic_weight=weight,
@@ -200,10 +206,20 @@ def test_words_that_no_passage_has_make_words_count_less() -> None:
 
 
 def test_few_scores_are_asked_for() -> None:
-    """BM25 is asked for where it may decide the first ten, and not for all that were listed."""
+    """Scores are asked for where they may decide the first ten, and not for all that were listed.
+
+    A cosine that nobody asked for is an estimate.
+    """
     rng = np.random.default_rng(3)
     listed = Listed(rng.random(3000).tolist(), rng.random(3000).tolist(), list(range(3000)))
     asked: list[int] = []
+
+    def semantic_true(ids: IdArray) -> FloatVector:
+        return np.array(listed.cosines, np.float32)[ids - 1]
+
+    def semantic_scores(ids: IdArray) -> FloatVector:
+        asked.extend(ids.tolist())
+        return semantic_true(ids)
 
     def lexical_scores(ids: IdArray) -> FloatVector:
         asked.extend(ids.tolist())
@@ -215,7 +231,8 @@ def test_few_scores_are_asked_for() -> None:
         depth=500,
         wanted=10,
         neighbours=listed.neighbours,
-        semantic_scores=lambda ids: np.array(listed.cosines, np.float32)[ids - 1],
+        semantic_estimates=lambda ids: (semantic_true(ids) + np.float32(1e-4), 2e-4),
+        semantic_scores=semantic_scores,
         lexical_scores=lexical_scores,
         semantic_weight=0.5,
     )
