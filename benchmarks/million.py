@@ -56,11 +56,12 @@ class HashingEmbedder:
     def __init__(self) -> None:
         rows = np.random.default_rng(7).standard_normal((8192, DIMENSIONS))
         self._rows = rows.astype(np.float32)
+        self._fingerprint = fingerprint(profile(DEFAULT_MODEL))
 
     @property
     def fingerprint(self) -> Fingerprint:
         """Of the model inside, so that every command takes the collection."""
-        return fingerprint(profile(DEFAULT_MODEL))
+        return self._fingerprint
 
     @property
     def max_tokens(self) -> int:

@@ -94,6 +94,8 @@ def combine(
     lexical: Ranking,
     *,
     depth: int,
+    lexical_depth: int | None = None,
+    most_asked: int | None = None,
     wanted: int,
     neighbours: Neighbours,
     semantic_estimates: EstimatesOf,
@@ -101,7 +103,7 @@ def combine(
     lexical_scores: ScoresOf,
     semantic_weight: float,
     context_weight: float = CONTEXT_WEIGHT,
-) -> Combined:
+) -> Combined | None:
     """Combine the best *depth* of either list as if both lists were complete.
 
     A passage that neither list returned, and none of whose neighbours did, scores at most what the
@@ -115,6 +117,8 @@ def combine(
         semantic: The best passages by cosine.
         lexical: The best passages by BM25.
         depth: How many were asked of each; a shorter list is a complete one.
+        lexical_depth: How many were asked of the list by words, where that is not as many.
+        most_asked: How many BM25 may be asked for; None for any number.
         wanted: How many passages to put in order; more or fewer may come.
         neighbours: Those of given ids.
         semantic_estimates: Cosines of given ids and how far from the true ones they can be.
@@ -122,6 +126,9 @@ def combine(
         lexical_scores: BM25 of given ids, 0 for those without a word of the query.
         semantic_weight: 0 to 1; the lexical list weighs the rest.
         context_weight: 0 to 1; what the neighbours are worth of a passage's score.
+
+    Returns:
+        None where more BM25 than *most_asked* would be asked for.
     """
     listed = _joined(semantic.ids, lexical.ids)
     pool = _Pool.around(listed, neighbours, context_weight)
@@ -135,8 +142,11 @@ def combine(
     # A list that is shorter than it was asked to be is complete: what is below it adds 0.
     unread = [
         (ranking, float(share(ranking.scores[-1])))
-        for ranking, share in ((semantic, by_vector), (lexical, by_words))
-        if len(ranking.ids) >= depth
+        for ranking, share, asked in (
+            (semantic, by_vector, depth),
+            (lexical, by_words, lexical_depth or depth),
+        )
+        if len(ranking.ids) >= asked
     ]
     cosines, seen = _listed(pool.scored, semantic)
     cosines[~seen], most = semantic_estimates(pool.scored[~seen])
@@ -149,11 +159,13 @@ def combine(
         least, by_vector(cosines + error) + by_words(bm25) + missing, wanted
     )
     around = pool.around_of(chosen)
-    for scores_of, values, is_open in (
-        (semantic_scores, cosines, error > 0),
-        (lexical_scores, bm25, missing > 0),
+    without = around[missing[around] > 0]
+    if most_asked is not None and len(without) > most_asked:
+        return None
+    for scores_of, values, doubtful in (
+        (semantic_scores, cosines, around[error[around] > 0]),
+        (lexical_scores, bm25, without),
     ):
-        doubtful = around[is_open[around]]
         if len(doubtful):
             values[doubtful] = scores_of(pool.scored[doubtful])
     own = by_vector(cosines) + by_words(bm25)

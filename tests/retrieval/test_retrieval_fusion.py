@@ -67,13 +67,20 @@ class Listed:
         return np.array(self.cosines, np.float32)[ids - 1] + off, 0.2
 
     def combined(
-        self, depth: int, weight: float = 0.5, wanted: int = 100, context: float = CONTEXT_WEIGHT
+        self,
+        depth: int,
+        weight: float = 0.5,
+        wanted: int = 100,
+        context: float = CONTEXT_WEIGHT,
+        *,
+        further: int = 0,
     ) -> Combined:
-        """What ``combine`` makes of both lists, read to a depth."""
-        return combine(
+        """What ``combine`` makes of both lists, read to a depth, that by words so much further."""
+        combined = combine(
             self.semantic(depth),
-            replace(self.lexical(depth), full=self.full),
+            replace(self.lexical(depth + further), full=self.full),
             depth=depth,
+            lexical_depth=depth + further,
             wanted=wanted,
             neighbours=self.neighbours,
             semantic_estimates=self.estimates,
@@ -82,6 +89,8 @@ class Listed:
             semantic_weight=weight,
             context_weight=context,
         )
+        assert combined is not None
+        return combined
 
     def own(self, weight: float = 0.5) -> FloatArray:
         """What each passage scores itself."""
@@ -128,7 +137,7 @@ def listed_of(passages: Passages, full: float = 0.0) -> Listed:
 
 @given(
     passages=PASSAGES,
-    depth=st.integers(1, 40),
+    depths=st.tuples(st.integers(1, 40), st.integers(0, 30)),
     wanted=st.integers(1, 40),
     weights=st.tuples(
         st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.sampled_from([0.0, CONTEXT_WEIGHT, 1.0])
@@ -137,26 +146,30 @@ def listed_of(passages: Passages, full: float = 0.0) -> Listed:
 )
 @example(
     passages=[(0.0, 0.0, 0), (0.125, 0.0, 0)],
-    depth=1,
+    depths=(1, 0),
     wanted=9,
     weights=(0.0, CONTEXT_WEIGHT),
     full=0.0,
 )
 @example(
     passages=[(0.125, 0.0, 0), (NO_VECTOR, 0.125, 0), (0.0, 0.25, 0)],
-    depth=2,
+    depths=(2, 0),
     wanted=9,
     weights=(1.0, CONTEXT_WEIGHT),
     full=0.0,
 )
 @settings(deadline=None, max_examples=400)
 def test_the_order_is_that_of_all_passages(
-    passages: Passages, depth: int, wanted: int, weights: tuple[float, float], full: float
+    passages: Passages,
+    depths: tuple[int, int],
+    wanted: int,
+    weights: tuple[float, float],
+    full: float,
 ) -> None:
     """Lists read to any depth give the beginning of the order over all passages and neighbours."""
     listed = listed_of(passages, full)
-    weight, context = weights
-    combined = listed.combined(depth, weight, wanted, context)
+    (depth, further), (weight, context) = depths, weights
+    combined = listed.combined(depth, weight, wanted, context, further=further)
     oracle = listed.oracle(weight, context)
     count = len(combined.ids)
     assert combined.scores.tolist() == pytest.approx([score for _, score in oracle[:count]])
@@ -236,8 +249,40 @@ def test_few_scores_are_asked_for() -> None:
         lexical_scores=lexical_scores,
         semantic_weight=0.5,
     )
+    assert combined is not None
     assert combined.ids.tolist()[:10] == [one for one, _ in listed.oracle()[:10]]
     assert len(asked) < 100
+
+
+def test_more_is_not_asked_for_than_allowed() -> None:
+    """Where more BM25 would decide the order than may be asked for, nothing is and none comes."""
+    rng = np.random.default_rng(3)
+    listed = Listed(rng.random(3000).tolist(), [1.0] * 3000, list(range(3000)))
+    asked: list[int] = []
+
+    def lexical_scores(ids: IdArray) -> FloatVector:
+        asked.append(len(ids))
+        return np.array(listed.bm25, np.float32)[ids - 1]
+
+    def combined(most_asked: int | None) -> Combined | None:
+        return combine(
+            listed.semantic(50),
+            listed.lexical(50),
+            depth=50,
+            most_asked=most_asked,
+            wanted=10,
+            neighbours=listed.neighbours,
+            semantic_estimates=listed.estimates,
+            semantic_scores=lambda ids: np.array(listed.cosines, np.float32)[ids - 1],
+            lexical_scores=lexical_scores,
+            semantic_weight=0.5,
+        )
+
+    assert combined(None) is not None
+    (needed,) = asked
+    assert combined(needed - 1) is None
+    assert asked == [needed]
+    assert combined(needed) is not None
 
 
 def test_without_a_matching_word_the_order_is_the_semantic_one() -> None:
