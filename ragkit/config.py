@@ -94,6 +94,8 @@ class Settings:
         app_url: Address of the application, for OpenRouter's public rankings; sent only if it is
             set, and to OpenRouter alone.
         app_title: Its name, beside its address.
+        server_is_named: Whether the user names the server, and not only a collection, which
+            somebody else may have made; no file says so.
     """
 
     model: str | None = None
@@ -119,6 +121,7 @@ class Settings:
     models: Mapping[str, ModelProfile] = field(default_factory=dict)
     app_url: str | None = None
     app_title: str | None = None
+    server_is_named: bool = True
 
     @property
     def profile(self) -> ModelProfile:
@@ -148,14 +151,16 @@ class Settings:
             "provider": provider,
             "input_type": input_type,
         }
-        return replace(self, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        named = self.server_is_named or base_url is not None
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return replace(self, server_is_named=named, **chosen)  # type: ignore[arg-type]
 
     def with_key(self, api_key: Secret | None) -> Settings:
         """These settings with this key, or without one."""
         return replace(self, api_key=api_key)
 
 
-_FROM_FILE = {item.name for item in fields(Settings)} - {"api_key"}
+_FROM_FILE = {item.name for item in fields(Settings)} - {"api_key", "server_is_named"}
 _SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL")
 _FROM_ENVIRONMENT = {
     "RAGKIT_MODEL": "model",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ragkit.collection.health import index_checks
-from ragkit.collection.models import agreed_settings, fingerprint_of, is_local
+from ragkit.collection.models import agreed_settings, check_server, fingerprint_of, is_local
 from ragkit.collection.remembered import knowledge_of, remembered
 from ragkit.config import DEFAULT_MODEL, Settings, key_for, load_settings
 from ragkit.embedding.checks import Check, Examination
@@ -111,6 +111,7 @@ class _Known:
 
 
 def _server(settings: Settings, known: _Known | None = None) -> Examination:
+    check_server(settings)
     if is_local(settings):
         from ragkit.embedding.self_test import examine_embedded  # noqa: PLC0415
 

@@ -27,6 +27,7 @@ from ragkit.errors import CollectionError, FingerprintMismatch, InvalidArgument
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.retrieval.late import LateEmbedder
 from ragkit.storage.installation import installation_key
+from ragkit.storage.servers import is_named, name_server
 from ragkit.storage.snapshot import Snapshot
 from ragkit.storage.staging import PREVIOUS_SETTING
 from ragkit.storage.store import Store
@@ -98,12 +99,17 @@ class Target:
             provider=self.provider or base.provider,
             input_type=self.input_type or base.input_type,
             passage_tokens=size if self.passage_tokens is None else self.passage_tokens,
+            server_is_named=own.server_is_named or self.base_url is not None,
         )
+        if self.base_url is not None:
+            name_server(self.base_url)
         return self._with_key(target, own)
 
     def _with_key(self, target: Settings, own: Settings) -> Settings:
         if self.api_key is not None:
             return target.with_key(Secret(self.api_key))
+        if not target.server_is_named:
+            return target.with_key(None)
         same = target.base_url == own.base_url and own.api_key is not None
         return target if same else target.with_key(key_for(target.base_url))
 
@@ -253,9 +259,10 @@ class Migrations(ABC):
             own = replace(self._settings, model=None, base_url=None, dimensions=None)
             own = replace(own, provider=None, input_type=None, passage_tokens=None)
             settings = agreed_settings(store.directory, snapshot, own, own, key_is_given=False)
-            same = settings.base_url == self._settings.base_url
-            if same and self._settings.api_key is not None:
-                settings = settings.with_key(self._settings.api_key)
+            if settings.base_url == self._settings.base_url:
+                settings = replace(settings, server_is_named=self._settings.server_is_named)
+                if self._settings.api_key is not None:
+                    settings = settings.with_key(self._settings.api_key)
         return Collection(store, settings, read_only=True, expenses=self._expenses)
 
     def _settings_for(self, target: Target) -> Settings:
@@ -304,11 +311,14 @@ def _previous(own: Settings, snapshot: Snapshot) -> Settings:
             " model to go to"
         )
     mark = Fingerprint.from_json(str(kept["fingerprint"]))
-    pair = kept["input_type"]
+    pair, url = kept["input_type"], str(kept["base_url"]) or None
     settings = replace(
         own,
         model=mark.model,
-        base_url=str(kept["base_url"]) or None,
+        base_url=url,
+        server_is_named=url is None
+        or is_named(url)
+        or (url == own.base_url and own.server_is_named),
         dimensions=mark.dimensions,
         provider=kept["provider"],  # type: ignore[arg-type]
         input_type=None if not isinstance(pair, list) else (str(pair[0]), str(pair[1])),

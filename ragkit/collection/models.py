@@ -23,6 +23,7 @@ from ragkit.models.catalogue import ModelProfile, fingerprint, profile
 from ragkit.models.described import profile_from, profile_table
 from ragkit.models.fingerprint import Fingerprint
 from ragkit.screening.screen import Screen
+from ragkit.storage.servers import is_named
 from ragkit.storage.snapshot import Snapshot
 from ragkit.sync.pricing import Pricing
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "agreed_settings",
     "check_model",
+    "check_server",
     "fingerprint_of",
     "is_local",
     "make_embedder",
@@ -117,14 +119,16 @@ def agreed_settings(
             f" {_spelled(given.model or own.model, named, wrong)}: {_why(wrong)}; leave the option"
             f" out, {_migrate(named, wrong)}, or index into another collection with -c"
         )
-    own_key = key_for(str(has["base_url"]) if has["base_url"] else None)
-    key = given.api_key if key_is_given else own_key
+    url = str(has["base_url"]) if has["base_url"] else None
+    is_known = url is None or url == given.base_url or is_named(url)
+    key = given.api_key if key_is_given else key_for(url)
     # Another size of passages only matters to a sync, which refuses it.
     size = given.passage_tokens or snapshot.setting("passage_tokens", DEFAULT_PASSAGE_TOKENS)
     stored_profile: object = snapshot.setting("profile", None)
     agreed = replace(
         given,
-        api_key=key,
+        api_key=key if is_known else None,
+        server_is_named=is_known,
         passage_tokens=size,
         dialect=given.dialect or _word(snapshot.setting("dialect", None), directory),
         models=_with_stored(given.models, own.model, stored_profile, directory),
@@ -243,6 +247,21 @@ def _migrate(values: dict[str, object], wrong: list[str]) -> str:
     return f"embed all of it anew with `ragkit migrate {options}`"
 
 
+def check_server(settings: Settings) -> None:
+    """See that the user knows where questions and texts go; a key goes along.
+
+    Raises:
+        ConfigurationError: Only the collection names the server.
+    """
+    url = settings.base_url
+    if url is not None and not settings.server_is_named:
+        raise ConfigurationError(
+            f"the collection has its questions sent to {url}, which you have never named on this"
+            f" machine: if you trust that server, name it once, as RAGKIT_BASE_URL={url} in the"
+            " environment or base_url= in Python; a search by words asks no server"
+        )
+
+
 def make_embedder(
     settings: Settings,
     max_cost_usd: Decimal | None = None,
@@ -265,6 +284,7 @@ def make_embedder(
         UnknownModel: No such embedded model.
         ConfigurationError: Settings that cannot work.
     """
+    check_server(settings)
     model = settings.model or DEFAULT_MODEL
     if is_local(settings):
         if model != DEFAULT_MODEL:
@@ -338,6 +358,7 @@ def make_reranker(settings: Settings, spent: Callable[[str, RerankAnswer], None]
         MissingKey: OpenRouter without a key.
         ConfigurationError: Settings that cannot work.
     """
+    check_server(settings)
     from ragkit.embedding.reranker import OpenRouterReranker  # noqa: PLC0415 - loads httpx
     from ragkit.embedding.screened import ScreenedReranker  # noqa: PLC0415
 

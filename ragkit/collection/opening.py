@@ -14,6 +14,7 @@ from ragkit.collection.models import (
     screen_of,
 )
 from ragkit.config import Settings, key_for, load_settings
+from ragkit.storage.servers import name_server
 from ragkit.storage.store import Store
 
 __all__ = ["open_collection"]
@@ -69,6 +70,8 @@ def open_collection(
     if api_key is None and base_url is not None:
         given = given.with_key(key_for(given.base_url))
     screen_of(given)
+    if given.base_url is not None:
+        name_server(given.base_url)
     exists = Store.exists(directory)
     if not exists and create and not read_only:
         # What cannot work must fail before a directory is made for it.
