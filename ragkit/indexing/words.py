@@ -110,7 +110,8 @@ class WordIndex:
         """
         manifest = check(directory, key, kind=kind(), verify=verify)
         searcher, schema = open_searcher(directory)
-        return cls(searcher, schema, manifest)
+        with _damage_is_told():
+            return cls(searcher, schema, manifest)
 
     @property
     def documents(self) -> int:
