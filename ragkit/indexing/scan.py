@@ -124,11 +124,11 @@ def rank_sieved(
     doubt = 2 * sieve_error(matrix.shape[1])
     lowest = exact_scores(matrix, np.unique(rows[rough <= rough.min() + doubt]), query).min()
     highest = exact_scores(matrix, np.unique(rows[rough >= rough.max() - doubt]), query).max()
-    candidates = np.arange(len(ids)) if among is None else among
-    if 0 < k < len(candidates):
-        some = rough[candidates]
-        last = np.partition(some, len(some) - k)[len(some) - k]
-        candidates = candidates[some >= last - doubt]
+    some = rough if among is None else rough[among]
+    last = np.partition(some, len(some) - k)[len(some) - k] if 0 < k < len(some) else -np.inf
+    candidates = np.flatnonzero(some >= last - doubt)
+    if among is not None:
+        candidates = among[candidates]
     best, scores = rank_exactly(ids[candidates], rows[candidates], k, matrix=matrix, query=query)
     return Ranking(ids=best, scores=scores, lowest=float(lowest), highest=float(highest))
 
