@@ -111,9 +111,9 @@ def test_no_text_makes_the_analysis_slow() -> None:
     """A quarter of a megabyte of any pattern takes well under a second and a half."""
     for pattern in ("a.", "a-'", "é\u0301", "漢", "aB", "_", "'", "\u0301", "a+", "1.", "ก"):
         text = (pattern * 2**18)[: 2**18]
-        start = time.perf_counter()
+        start = time.process_time()
         terms(text)
-        assert time.perf_counter() - start < 1.5, pattern
+        assert time.process_time() - start < 1.5, pattern
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,9 @@ def test_partings_of_unbroken_text_move_with_it() -> None:
 def test_a_megabyte_of_one_character_is_counted_soon(character: str) -> None:
     """No run of equal characters makes counting slow or impossible."""
     text = character * (1_200_000 // len(character.encode())) + "x"
-    began = time.perf_counter()
+    began = time.process_time()
     tokens = count_tokens(text)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0
     assert 1 < tokens <= len(text.encode())
 
 

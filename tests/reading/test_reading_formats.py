@@ -114,9 +114,9 @@ def test_any_tag_soup_gives_sound_blocks(soup: str) -> None:
 
 def test_deep_pages_take_linear_time() -> None:
     """20,000 nested elements are read in a moment, without recursion."""
-    began = time.perf_counter()
+    began = time.process_time()
     assert document("a.html", "<div>" * 20_000 + "lamp").text == "lamp"
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_tables_keep_their_text_and_name_their_columns() -> None:

@@ -267,7 +267,7 @@ def test_megabytes_are_read_in_a_moment() -> None:
     text = f"## Heading\n\n{prose}\n{prose}\n```sh\n{prose}```\n\n- {prose}\n" * 1000
     best_s = 60.0
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         scan_markdown(text)
-        best_s = min(best_s, time.perf_counter() - began)
+        best_s = min(best_s, time.process_time() - began)
     assert len(text) / best_s > 8e6, f"{len(text) / best_s / 1e6:.1f} MB/s"

@@ -75,8 +75,8 @@ def test_a_retyped_passage_is_found_where_it_stands(
 
 def test_hostile_text_takes_no_time() -> None:
     """A long run of blanks or of one letter, asked for one letter or for blanks, ends soon."""
-    started_s = time.perf_counter()
+    started_s = time.process_time()
     for text in (" " * 300_000, "a" * 300_000, "a " * 150_000, "a\n" * 150_000):
         for quotation in ("a", "aa", "a" * 1000, "a " * 1000 + "b", "b"):
             QuotableText(text).find(quotation)
-    assert time.perf_counter() - started_s < 20
+    assert time.process_time() - started_s < 20
