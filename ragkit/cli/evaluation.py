@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ragkit.cli.looks import Looks, inline, shortened
+from ragkit.cli.looks import Looks, inline, named, shortened
 from ragkit.cli.report import dollars
 from ragkit.evaluation.querysets import question_json
 from ragkit.evaluation.results import Comparison, Difference, Evaluation, Measure, Outcome
@@ -148,8 +148,8 @@ def _misses(evaluation: Evaluation, looks: Looks, verbose: bool) -> list[str]:
 
 
 def _fate(outcome: Outcome) -> str:
-    wanted = ", ".join(outcome.question.sources)
-    instead = f"; first came {outcome.found}" if outcome.found else "; nothing was found"
+    wanted = ", ".join(map(named, outcome.question.sources))
+    instead = f"; first came {named(outcome.found)}" if outcome.found else "; nothing was found"
     return f"{wanted}: {fate(outcome)}{instead}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ragkit.answers import Explanation, Hit, ScorePart
-from ragkit.cli.looks import Looks, Span, inline, marked, printable, shortened, wrap
+from ragkit.cli.looks import Looks, Span, inline, marked, named, printable, shortened, wrap
 from ragkit.records import Image, Passage
 from ragkit.retrieval.snippets import matched_spans
 
@@ -58,7 +58,7 @@ def hit_lines(hit: Hit, query: str, roots: Mapping[str, str], looks: Looks) -> l
 def _picture_lines(hit: Hit, image: Image, looks: Looks) -> Iterator[str]:
     """What kind of passage it is, and where its small picture lies."""
     sign = "×" if looks.unicode else "x"
-    name = "" if image.path == hit.source else f" {inline(image.path)}"
+    name = "" if image.path == hit.source else f" {named(image.path)}"
     yield looks.dim(f"picture{name}, {image.width_px:,} {sign} {image.height_px:,} px")
     if image.thumbnail is not None:
         path = Path(image.thumbnail)
@@ -126,7 +126,7 @@ def _place(passage: Passage, roots: Mapping[str, str], looks: Looks) -> str:
     if passage.image is not None and passage.image.path == passage.source:
         position = ""
     url = None if path is None else path.as_uri() + (f"#page={page}" if page else "")
-    return looks.link(looks.tinted(inline(name) + position), url)
+    return looks.link(looks.tinted(named(name) + position), url)
 
 
 def _other_places(others: Sequence[Passage], roots: Mapping[str, str], looks: Looks) -> str:

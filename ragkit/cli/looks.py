@@ -18,6 +18,7 @@ __all__ = [
     "inline",
     "looks_of",
     "marked",
+    "named",
     "printable",
     "shortened",
     "wrap",
@@ -134,6 +135,15 @@ def printable(text: str) -> str:
 def inline(text: str) -> str:
     """On one line, with single blanks."""
     return " ".join(printable(text).split())
+
+
+def named(name: str) -> str:
+    """A file's name on one line and in no way another's: as it is, or quoted as Python would.
+
+    A name may hold line ends, control characters and blanks that a line of text would lose.
+    """
+    lost = "  " in name or "\n" in name or name != printable(name) or name != name.strip(" ")
+    return repr(name) if lost or name.startswith(("'", '"')) else name
 
 
 def columns(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ragkit.cli.looks import named
 from ragkit.config import load_settings
 from ragkit.errors import CollectionNotFound, InvalidArgument
 
@@ -47,9 +48,9 @@ def collection_directory(given: str | None, *, create: bool = False) -> Path:
 
 
 def seen_from_here(path: Path) -> str:
-    """A path as short as it can be said from the working directory."""
+    """A path as short as it can be said from the working directory, fit for a line."""
     here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return named(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def read_image(argument: str) -> str | bytes:

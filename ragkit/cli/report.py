@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 
-from ragkit.cli.looks import Looks, columns, inline
+from ragkit.cli.looks import Looks, columns, inline, named
 from ragkit.reports import SyncPlan, SyncReport
 
 __all__ = [
@@ -73,8 +73,8 @@ def plan_text(
             lines.append(_row("time", plan.pace))
     shown = plan.changes if verbose else plan.changes[:20]
     for change in shown:
-        came = f" (was {inline(change.previous)})" if change.previous else ""
-        lines.append(f"  {change.kind:<8} {inline(change.source)}{came}")
+        came = f" (was {named(change.previous)})" if change.previous else ""
+        lines.append(f"  {change.kind:<8} {named(change.source)}{came}")
     if len(plan.changes) > len(shown):
         lines.append(f"  and {len(plan.changes) - len(shown):,} more: -v lists them")
     return "\n".join(lines + _all_problems(plan, looks, verbose=verbose))
@@ -106,16 +106,16 @@ def problem_lines(problems: Problems, *, looks: Looks, verbose: bool) -> list[st
     """(source, reason) pairs by reason, the commonest first, with examples; all when verbose."""
     sources: defaultdict[str, list[str]] = defaultdict(list)
     for source, reason in problems:
-        sources[inline(reason)].append(inline(source))
+        sources[inline(reason)].append(named(source))
     reasons = sorted(sources, key=lambda reason: (-len(sources[reason]), reason))
     lines: list[str] = []
     for reason in reasons if verbose else reasons[:_REASONS]:
-        named = sources[reason]
+        names = sources[reason]
         if verbose:
-            lines.append(f"    {len(named):>5,}  {reason}")
-            lines += [f"           {source}" for source in named]
+            lines.append(f"    {len(names):>5,}  {reason}")
+            lines += [f"           {name}" for name in names]
         else:
-            lines.append(f"    {len(named):>5,}  {reason}: {looks.dim(_examples(named))}")
+            lines.append(f"    {len(names):>5,}  {reason}: {looks.dim(_examples(names))}")
     if len(reasons) > _REASONS and not verbose:
         lines.append(f"           and {len(reasons) - _REASONS:,} more reasons: -v lists them")
     return lines

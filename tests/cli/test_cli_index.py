@@ -67,6 +67,25 @@ def test_failed_files_are_listed(shell: Shell, embedding_server: LoopbackServer)
     assert shell.run("index", "docs", "--strict").code == 1
 
 
+def test_a_name_of_two_lines_is_told_whole(shell: Shell, tmp_path: Path) -> None:
+    """It is quoted wherever people read it, and itself in JSON; it is not the name with a blank."""
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for name in ("new\nline.txt", "new line.txt", "two  blanks.txt"):
+        (folder / name).write_text(f"Soup of {name!r}.")
+    (folder / "no\ntext.bin").write_bytes(bytes(range(256)))
+    plan = shell.run("index", str(folder), "--dry-run")
+    assert plan.out.count("  added    new line.txt\n") == 1
+    assert "  added    'new\\nline.txt'\n" in plan.out
+    assert "  added    'two  blanks.txt'\n" in plan.out
+    done = shell.run("index", str(folder))
+    assert (done.code, ": 'no\\ntext.bin'\n" in done.out) == (0, True)
+    query = ("search", "soup", "--mode", "lexical")
+    found = shell.run(*query, "--json").json["hits"]
+    assert {hit["source"] for hit in found} >= {"new\nline.txt", "new line.txt"}
+    assert "/odd/new\\nline.txt':1\n" in shell.run(*query).out
+
+
 def test_skipped_files_are_grouped(shell: Shell, embedding_server: LoopbackServer) -> None:
     """Skipped files stand together by reason with examples; -v lists each of them."""
     for number in range(5):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from decimal import Decimal
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragkit.cli.looks import Looks, columns, inline, marked, printable, shortened, wrap
+from ragkit.cli.looks import Looks, columns, inline, marked, named, printable, shortened, wrap
 from ragkit.cli.output import jsonable
 from ragkit.cli.progress_bar import bar_line
 from ragkit.cli.report import bytes_text, dollars, problem_lines
@@ -37,6 +38,18 @@ def test_printable_keeps_positions(text: str) -> None:
     assert len(shown) == len(text)
     assert not any(ord(each) < 32 or 127 <= ord(each) < 160 for each in shown if each != "\n")
     assert "\n" not in inline(text)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    name=st.text(alphabet=st.one_of(st.sampled_from("ab \n\t'\"\\\u2028\x1b\x9b"), st.characters()))
+)
+def test_a_name_stays_itself(name: str) -> None:
+    """It is shown on one line, steers no terminal, and is told from every other name."""
+    shown = named(name)
+    assert len(shown.splitlines()) <= 1
+    assert printable(shown) == shown
+    assert (ast.literal_eval(shown) if shown.startswith(("'", '"')) else shown) == name
 
 
 @settings(deadline=None, max_examples=60)

@@ -98,7 +98,7 @@ def passages_text(passages: Sequence[Passage], looks: Looks) -> str:
 
 
 def _rule(number: int, passage: Passage, looks: Looks) -> str:
-    from ragkit.cli.looks import inline  # noqa: PLC0415
+    from ragkit.cli.looks import inline, named  # noqa: PLC0415
 
     dash = "─" if looks.unicode else "-"
     place = f"line {passage.line}" if passage.page is None else f"page {passage.page}"
@@ -106,6 +106,6 @@ def _rule(number: int, passage: Passage, looks: Looks) -> str:
     size = f"{passage.tokens} tokens"
     if passage.image is not None:
         image = passage.image
-        size = f"picture {inline(image.path)}, {image.width_px:,} x {image.height_px:,} px"
+        size = f"picture {named(image.path)}, {image.width_px:,} x {image.height_px:,} px"
     facts = f"{dash * 2} {number}, {place}, {size}"
     return looks.dim(facts) + (f"  {looks.bold(path)}" if path else "")

@@ -45,7 +45,7 @@ def command() -> click.Command:
 
 def run(options: ExportOptions) -> int:
     """Export and print."""
-    from ragkit.cli.looks import inline  # noqa: PLC0415 - --help needs none of it
+    from ragkit.cli.looks import named  # noqa: PLC0415 - --help needs none of it
     from ragkit.cli.place import collection_directory  # noqa: PLC0415
     from ragkit.cli.progress_bar import shown_progress  # noqa: PLC0415
     from ragkit.cli.report import bytes_text  # noqa: PLC0415
@@ -63,7 +63,7 @@ def run(options: ExportOptions) -> int:
         write_json({"collection": str(collection.path), **known})
     else:
         write_text(
-            f"{inline(report.file)}: {report.documents:,} documents, {report.passages:,} passages"
+            f"{named(report.file)}: {report.documents:,} documents, {report.passages:,} passages"
             f" and {report.vectors:,} vectors in {bytes_text(report.bytes)}."
         )
     return 0

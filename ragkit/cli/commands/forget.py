@@ -45,7 +45,7 @@ def command() -> click.Command:
 
 def run(options: ForgetOptions) -> int:
     """Forget and print."""
-    from ragkit.cli.looks import inline  # noqa: PLC0415 - --help needs none of it
+    from ragkit.cli.looks import named  # noqa: PLC0415 - --help needs none of it
     from ragkit.cli.place import collection_directory  # noqa: PLC0415
     from ragkit.collection.opening import open_collection  # noqa: PLC0415
 
@@ -58,7 +58,7 @@ def run(options: ForgetOptions) -> int:
         write_json({"collection": str(collection.path), **known})
     else:
         write_text(
-            f"{inline(report.root)} ({inline(report.path)}) is forgotten: {report.documents:,}"
+            f"{named(report.root)} ({named(report.path)}) is forgotten: {report.documents:,}"
             f" documents and {report.passages:,} passages are found no more."
         )
     return 0

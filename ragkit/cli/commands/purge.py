@@ -71,12 +71,12 @@ def run(options: PurgeOptions) -> int:
 
 
 def _text(report: PurgeReport) -> str:
-    from ragkit.cli.looks import inline  # noqa: PLC0415
+    from ragkit.cli.looks import inline, named  # noqa: PLC0415
 
     if not report.root:
-        return f"{inline(report.source)} was purged before; nothing of it is left."
+        return f"{named(report.source)} was purged before; nothing of it is left."
     lines = [
-        f"{inline(report.root)}:{inline(report.source)} is in no file of the collection any more:"
+        f"{named(f'{report.root}:{report.source}')} is in no file of the collection any more:"
         f" {report.passages:,} passages and {report.vectors:,} vectors were dropped."
     ]
     if report.migration is not None:
@@ -86,7 +86,7 @@ def _text(report: PurgeReport) -> str:
         )
     if report.path is not None:
         lines.append(
-            f"Its file is still at {inline(report.path)}: unless it goes, the next index reads it"
+            f"Its file is still at {named(report.path)}: unless it goes, the next index reads it"
             " again."
         )
     return "\n".join(lines)

@@ -93,16 +93,19 @@ def _shown(name: str) -> str:
 
 def document_text(document: Document, looks: Looks) -> str:
     """An outline, then the text."""
-    from ragkit.cli.looks import inline, printable  # noqa: PLC0415
+    from ragkit.cli.looks import inline, named, printable  # noqa: PLC0415
 
-    lines = [looks.bold(inline(document.title or document.source)), f"  {document.media_type}"]
+    lines = [
+        looks.bold(inline(document.title or "") or named(document.source)),
+        f"  {document.media_type}",
+    ]
     if document.pages:
         lines.append(f"  {len(document.pages)} pages")
     if document.image is not None:
         lines.append(f"  {document.image.width_px:,} x {document.image.height_px:,} px")
     for figure in document.figures:
         image = figure.image
-        lines.append(f"  picture {inline(image.path)}: {image.width_px:,} x {image.height_px:,} px")
+        lines.append(f"  picture {named(image.path)}: {image.width_px:,} x {image.height_px:,} px")
     lines += [f"  {inline(key)}: {inline(str(item))}" for key, item in document.metadata.items()]
     line_starts = [index + 1 for index, each in enumerate(document.text) if each == "\n"]
     for section in document.sections:

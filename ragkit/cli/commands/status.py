@@ -88,13 +88,13 @@ def _migration(status: CollectionStatus) -> list[tuple[str, str]]:
 
 def status_text(status: CollectionStatus, *, looks: Looks, verbose: bool) -> str:
     """The status as people read it."""
-    from ragkit.cli.looks import inline  # noqa: PLC0415
+    from ragkit.cli.looks import inline, named  # noqa: PLC0415
     from ragkit.cli.report import bytes_text, dollars, problem_lines, table  # noqa: PLC0415
 
     width = f" ({status.dimensions} dimensions)" if status.dimensions else ""
     rows = [
         ("model", f"{status.model}{width}"),
-        *((f"root {inline(name)}", inline(path)) for name, path in status.roots.items()),
+        *((f"root {named(name)}", named(path)) for name, path in status.roots.items()),
         ("documents", f"{status.documents:,}"),
         ("passages", f"{status.passages:,}"),
         ("vectors", f"{status.vectors:,}"),
@@ -106,7 +106,7 @@ def status_text(status: CollectionStatus, *, looks: Looks, verbose: bool) -> str
         ("spent", dollars(status.spent_usd)),
         *(("", f"{inline(item.model)}: {_spent(item)}") for item in status.spent),
     ]
-    lines = [looks.bold(inline(status.collection)), *table(rows)]
+    lines = [looks.bold(named(status.collection)), *table(rows)]
     for kind, problems in (("failed", status.failed), ("skipped", status.skipped)):
         if problems:
             lines += table([(kind, f"{len(problems):,}")])

@@ -65,7 +65,7 @@ def run(options: ImportOptions) -> int:
         # Whoever searches sends the query there, and the key for such servers with it.
         server = f" at {inline(report.base_url)}" if report.base_url else ""
         write_text(
-            f"{inline(seen_from_here(Path(report.collection)))}"
+            f"{seen_from_here(Path(report.collection))}"
             f" with {inline(report.model)}{server}:"
             f" {report.documents:,} documents, {report.passages:,} passages and"
             f" {report.vectors:,} vectors."

@@ -102,10 +102,10 @@ def _report(options: VerifyOptions, directory: Path) -> VerifyReport:
 
 def verify_text(report: VerifyReport, *, looks: Looks) -> str:
     """A line for each problem, and the verdict."""
-    from ragkit.cli.looks import inline  # noqa: PLC0415
+    from ragkit.cli.looks import inline, named  # noqa: PLC0415
 
     lines = [
-        f"{looks.bad(fault.law)}  {inline(fault.place)}: {inline(fault.problem)}"
+        f"{looks.bad(fault.law)}  {named(fault.place)}: {inline(fault.problem)}"
         for fault in report.problems
     ]
     lines += [looks.dim(inline(note)) for note in report.notes]

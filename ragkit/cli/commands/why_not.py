@@ -118,10 +118,10 @@ def _json(answer: WhyNot) -> dict[str, object]:
 
 def _text(answer: WhyNot, roots: dict[str, str], looks: Looks) -> str:
     from ragkit.cli.hits import hit_lines  # noqa: PLC0415 - loads the stemmer
-    from ragkit.cli.looks import inline  # noqa: PLC0415
+    from ragkit.cli.looks import inline, named  # noqa: PLC0415
 
     verdict = looks.bold(answer.verdict[0].upper() + answer.verdict[1:])
-    lines = [f"{verdict}: {inline(answer.source)}: {inline(answer.reason)}."]
+    lines = [f"{verdict}: {named(answer.source)}: {inline(answer.reason)}."]
     lines += [f"  - {inline(one)}" for one in answer.advice]
     if answer.best is not None:
         lines += ["", "Its best passage:", *hit_lines(answer.best, answer.query, roots, looks)]
