@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,21 @@ def test_imports_go_one_way(path: Path) -> None:
         parts = name.split(".")
         if parts[0] == "ragkit" and len(parts) > 1:
             assert parts[1] in allowed, f"{named(path)}:{line} imports {name}"
+
+
+def test_the_rooms_are_described_as_they_are() -> None:
+    """CONTRIBUTING has a row for each room, in the order of the way; READMEs name real files."""
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    told = [re.findall(r"`(\w+)(?:\.py|/)`", row) for row in rows]
+    assert sorted(told[0]) == sorted(GROUND)
+    assert [name for row in told[1:] for name in row] == list(STAGES)
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms == {*STAGES, "models"}
+    for readme in PACKAGE.glob("*/README.md"):
+        for name in re.findall(r"`([\w/]+\.py)`", readme.read_text(encoding="utf-8")):
+            places = (readme.parent, PACKAGE, PACKAGE.parent)
+            assert any((place / name).is_file() for place in places), f"{readme} names {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=named)
