@@ -63,7 +63,8 @@ class Excerpt:
         if self.passage.page is not None:
             place["page"] = self.passage.page
         place["line"] = self.passage.line
-        if self.title:
+        # Most documents are titled by their first heading, and a budget is for what they say.
+        if self.title and self.title not in self.headings[:1]:
             place["title"] = _shortened(self.title)
         if self.headings:
             place["headings"] = _shortened(" > ".join(self.headings))

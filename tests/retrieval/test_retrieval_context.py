@@ -344,6 +344,16 @@ def test_the_heading_line_tells_the_place() -> None:
     )
 
 
+def test_a_title_that_is_the_first_heading_is_told_once() -> None:
+    """A budget is for what documents say; above their first heading they still have a title."""
+    store = MemoryStore()
+    document = Document(source="keys.md", text="Above.\n\nTurn it.", title="Keys")
+    store.add(document, [(0, 6), (8, 16)], [(), ("Keys", "Rotation")])
+    above, below = (pack(hits_on(store, [one]), store=store, max_tokens=90) for one in (1, 2))
+    assert '\n[1] "keys.md", line 3, headings "Keys > Rotation"\n' in below.text
+    assert '\n[1] "keys.md", line 1, title "Keys"\n' in above.text
+
+
 @pytest.mark.parametrize("format_", FORMATS)
 def test_no_hits_say_so(format_: Format) -> None:
     """Without hits the text says that nothing was found, and nothing is cited."""
