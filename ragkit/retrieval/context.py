@@ -75,10 +75,16 @@ def pack(
     counter = counter_of(tokenizer)
     layout = layout_of(format, is_doubtful=relevant is False)
     told = Context(text="", tokens=0, tokenizer=tokenizer_of(tokenizer), relevant=relevant)
-    packing = _Packing(store=store, layout=layout, counter=counter, left=max_tokens)
-    packing.left -= packing.count(layout.frame)
     stored = store.passages([hit.passage.id for hit in hits])
     found = [stored[hit.passage.id] for hit in hits if hit.passage.id in stored]
+    packing = _Packing(
+        store=store,
+        layout=layout,
+        counter=counter,
+        left=max_tokens,
+        names_root=len({one.passage.root for one in found}) > 1,
+    )
+    packing.left -= packing.count(layout.frame)
     taken = [passage for passage in _each_text_once(found) if packing.add(passage)]
     _widen(packing, taken)
     while packing.steps:
@@ -127,6 +133,7 @@ class _Packing:
         layout: Decides what an excerpt costs.
         counter: Counts in the tokens of the budget.
         left: Tokens not spent yet, by the sum of the parts.
+        names_root: Whether each excerpt says which root it is of.
         chosen: Passages of each document in document order; documents in the order of their best.
         steps: (document, what was chosen of it before), oldest first.
     """
@@ -135,6 +142,7 @@ class _Packing:
     layout: Layout
     counter: TokenCounter
     left: int
+    names_root: bool
     chosen: dict[int, tuple[StoredPassage, ...]] = field(default_factory=dict)
     steps: list[tuple[int, tuple[StoredPassage, ...]]] = field(default_factory=list)
     _tokens: dict[str, int] = field(default_factory=dict)
@@ -182,14 +190,15 @@ class _Packing:
         They are those of the passage alone, so that a long run is not counted anew as it grows.
         """
         if after is None or not _touch(after, stored):
-            return self.count(self.layout.piece(_joined([stored], self.store)))
+            return self.count(self.layout.piece(self._excerpt([stored])))
         gap = max(0, stored.passage.start - after.passage.end)
         return gap + self.count(self.layout.body(stored.passage.text))
 
     def _excerpt(self, run: Sequence[StoredPassage]) -> Excerpt:
         key = (run[0].document_id, *(one.ordinal for one in run))
         if key not in self._joined:
-            self._joined[key] = _joined(run, self.store)
+            joined = _joined(run, self.store)
+            self._joined[key] = replace(joined, names_root=self.names_root)
         return self._joined[key]
 
 

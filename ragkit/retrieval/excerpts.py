@@ -44,6 +44,7 @@ class Excerpt:
         headings: Those that all of it stands under, outermost first.
         warning: What in it seems to be written for the reader of the prompt; empty for nearly all.
         boxes: Where it is shown on pages, passage by passage.
+        names_root: Whether excerpts of several roots stand together, so that each names its own.
     """
 
     passage: Passage
@@ -53,12 +54,13 @@ class Excerpt:
     headings: tuple[str, ...]
     warning: str = ""
     boxes: tuple[Box, ...] = ()
+    names_root: bool = True
 
     @property
     def place(self) -> dict[str, str | int]:
         """What the heading line says, without what is not known."""
         place: dict[str, str | int] = {"source": self.passage.source}
-        if self.passage.root:
+        if self.passage.root and self.names_root:
             place["root"] = self.passage.root
         if self.passage.page is not None:
             place["page"] = self.passage.page

@@ -325,14 +325,13 @@ def test_quoted_text_cannot_leave_its_fence(format_: Format) -> None:
 
 
 def test_the_heading_line_tells_the_place() -> None:
-    """Root, source, page, line, title and headings stand above the excerpt and in the citation."""
+    """Source, page, line, title and headings stand above the excerpt; the citation has its root."""
     store = MemoryStore()
     document = Document(source="guides/keys.md", root="docs", text="Turn it.", title="Handbook")
     store.add(document, [(0, 8)], [("Keys", "Rotation")])
     context = pack(hits_on(store, [1]), store=store)
     assert (
-        '\n[1] "guides/keys.md", root "docs", line 1, title "Handbook", '
-        'headings "Keys > Rotation"\n'
+        '\n[1] "guides/keys.md", line 1, title "Handbook", headings "Keys > Rotation"\n'
         "```text\nTurn it.\n```\n"
     ) in context.text
     (citation,) = context.citations
@@ -342,6 +341,24 @@ def test_the_heading_line_tells_the_place() -> None:
         None,
         1,
     )
+
+
+def test_roots_are_named_where_there_are_several() -> None:
+    """The same name in two folders is told apart, and one folder's name takes no tokens."""
+    store = MemoryStore()
+    for root in ("docs", "notes"):
+        document = Document(source="keys.md", root=root, text=f"Turn it in the {root}.")
+        store.add(document, [(0, len(document.text))])
+    both = pack(hits_on(store, [1, 2]), store=store)
+    assert '\n[1] "keys.md", root "docs", line 1\n' in both.text
+    assert '\n[2] "keys.md", root "notes", line 1\n' in both.text
+    one = pack(hits_on(store, [2]), store=store)
+    assert '\n[1] "keys.md", line 1\n' in one.text
+    assert [citation.root for citation in (*both.citations, *one.citations)] == [
+        "docs",
+        "notes",
+        "notes",
+    ]
 
 
 def test_a_title_that_is_the_first_heading_is_told_once() -> None:
