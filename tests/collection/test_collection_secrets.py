@@ -72,9 +72,10 @@ def test_no_key_is_in_anything_that_python_shows(
         shown.append(repr(examine(tmp_path / "kb")))
     with opened(None) as collection:
         shown += [repr(collection.verify()), repr(collection.plan(tmp_path / "docs"))]
+        shown.append(repr(collection.export(tmp_path / "kb.zip")))
     shown.append(caplog.text)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert any(path.name == "collection.db" for path in files)
+    assert {"collection.db", "kb.zip"} <= {path.name for path in files}
     for key in (*parts_of(KEY), *parts_of(WRONG)):
         assert not [text for text in shown if key in text]
         assert not [path for path in files if key.encode() in path.read_bytes()]
