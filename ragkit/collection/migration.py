@@ -106,10 +106,10 @@ class Target:
         return self._with_key(target, own)
 
     def _with_key(self, target: Settings, own: Settings) -> Settings:
-        if self.api_key is not None:
-            return target.with_key(Secret(self.api_key))
         if not target.server_is_named:
             return target.with_key(None)
+        if self.api_key is not None:
+            return target.with_key(Secret(self.api_key))
         same = target.base_url == own.base_url and own.api_key is not None
         return target if same else target.with_key(key_for(target.base_url))
 

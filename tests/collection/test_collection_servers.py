@@ -9,6 +9,7 @@ from loopback import KEY, LoopbackServer
 
 import ragkit
 from ragkit.collection.examination import examine
+from ragkit.collection.migration import Target
 from ragkit.errors import ConfigurationError
 from ragkit.storage.servers import is_named, name_server
 
@@ -45,6 +46,10 @@ def test_no_question_and_no_key_go_to_a_server_that_nobody_named(
             collection.search("pump", mode="lexical", rerank="test/rerank")
         with pytest.raises(ConfigurationError, match=told):
             collection.migrate(passage_tokens=50)
+        # Not even for its list of prices, which is asked for before anything is embedded.
+        asked = Target(passage_tokens=50, api_key=KEY)
+        with collection._store.snapshot() as snapshot:
+            assert asked.settings(collection._settings, snapshot).api_key is None
     with pytest.raises(ConfigurationError, match=told):
         examine(received)
     with (
